@@ -1,0 +1,3 @@
+//! Tidegate's load driver: speaks only HTTP and websocket.
+
+fn main() {}

@@ -1,0 +1,19 @@
+//! The pure core: words, ids, time, and the state machines that keep the rules.
+//!
+//! A *channel* is a platform's language (WhatsApp, LINE). A *channel account* is one connected
+//! number, page or bot. A *provider* is who carries a call. A *delivery* is our attempt to get one
+//! message out. A *receipt* is what the platform says became of it. An *agent* is a person at a
+//! websocket, a *bot* a program.
+//!
+//! Nothing here awaits, reads a clock, draws a random number or touches the world.
+
+pub mod author;
+pub mod content;
+pub mod effect;
+pub mod entity;
+pub mod ids;
+pub mod inbound;
+pub mod message;
+pub mod outbound;
+pub mod refusal;
+pub mod time;

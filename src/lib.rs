@@ -1,0 +1,8 @@
+//! **Tidegate**, an actor-based real-time messaging router.
+//!
+//! The modules stand in their total order, top to bottom: a module imports only modules below it.
+
+pub mod store;
+
+pub mod clock;
+pub mod domain;
