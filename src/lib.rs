@@ -2,7 +2,9 @@
 //!
 //! The modules stand in their total order, top to bottom: a module imports only modules below it.
 
+pub mod shards;
 pub mod store;
 
+pub mod actors;
 pub mod clock;
 pub mod domain;

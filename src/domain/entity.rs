@@ -6,7 +6,8 @@ use serde::de::DeserializeOwned;
 
 use super::content::Content;
 use super::effect::Effect;
-use super::ids::{Keyring, WorkspaceId};
+use super::ids::{AccountId, ConversationId, Keyring, MessageId, WorkspaceId};
+use super::message::{MessageRef, MessageStatus, ProviderMessageId};
 use super::refusal::Refusal;
 use super::time::Timestamp;
 
@@ -104,12 +105,54 @@ pub trait Entity: Clone + Default + Serialize + DeserializeOwned + Send + 'stati
         None
     }
 
-    /// Whether this command says something that happened outside (a webhook item, a provider's
-    /// answer, a due timer): a fact is taken even where a command would be refused as overload.
-    fn is_fact(_command: &Self::Command) -> bool {
-        false
+    /// What must be read before this command can be decided, where memory does not reach back far
+    /// enough. The reading sees everything that this entity decided before.
+    fn lookup(&self, _command: &Self::Command) -> Option<Lookup> {
+        None
+    }
+
+    /// The command with what the lookup found; decided next, without another lookup.
+    fn found(command: Self::Command, _found: Found) -> Self::Command {
+        command
     }
 
     /// The tenant this entity belongs to, once it has been created.
     fn workspace(&self) -> Option<WorkspaceId>;
+}
+
+/// A question to the store that a decision needs answered first.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Lookup {
+    /// Is this message in its thread already?
+    Message {
+        /// Whose thread.
+        conversation: ConversationId,
+        /// Where in it.
+        at: MessageRef,
+    },
+    /// Which statuses of this message are known?
+    Receipts {
+        /// Whose thread.
+        conversation: ConversationId,
+        /// The message; its time is unknown where only a token named it.
+        message: MessageId,
+    },
+    /// Which message of ours does a provider's id mean?
+    ProviderRef {
+        /// The account that sent it.
+        account: AccountId,
+        /// The provider's id.
+        provider_id: ProviderMessageId,
+    },
+}
+
+/// The answer to a [`Lookup`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Found {
+    /// Whether the message is there.
+    Message(bool),
+    /// Where the message stands, if it is known, and each status of each attempt.
+    Receipts(Option<MessageRef>, Vec<(u16, MessageStatus)>),
+    /// The message and its attempt, if known, and each status of each attempt.
+    ProviderRef(Option<(ConversationId, MessageRef, u16)>, Vec<(u16, MessageStatus)>),
 }

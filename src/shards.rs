@@ -1,0 +1,31 @@
+//! A shard is a log. Its owner lives on one arbiter, takes every decision of the entities whose ids
+//! fall to it, and appends what they decide, many at once, to its journal.
+//!
+//! The order of a turn is fixed: decide on a private copy, commit the record and its facts, apply,
+//! publish, answer, act. Replay applies alone, so rebuilding never sends. Nobody above this module
+//! touches the store.
+
+mod cell;
+mod committer;
+mod effect_runner;
+mod entity_actor;
+mod error;
+mod kind;
+mod kinds;
+mod news;
+mod node;
+mod overlay;
+mod owner;
+mod placement;
+mod record;
+pub mod rows;
+mod timers;
+mod turn;
+
+pub use effect_runner::{Carrying, EffectRunner};
+pub use error::CommandError;
+pub use kind::{Kind, SummaryRow};
+pub use news::{Committed, News, Subscriber};
+pub use node::{Node, ShardOptions};
+pub use owner::Hooks;
+pub use placement::{HooksFactory, Shards};

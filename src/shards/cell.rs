@@ -1,0 +1,185 @@
+//! One entity in memory: what is committed, what is decided on top of it, and what is asked of it.
+
+use std::any::Any;
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+
+use super::entity_actor::EntityActor;
+use super::kind::Kind;
+use super::record::{self, UnreadableRecord};
+use crate::actors::Mailbox;
+use crate::domain::time::Timestamp;
+use crate::store::Position;
+
+/// The version byte of a snapshot.
+const SNAPSHOT_VERSION: u8 = 1;
+
+/// The state of one entity. Answers, reads, pushes and lists see `committed`; decisions are taken on
+/// `pending` while commits are under way.
+pub(super) struct EntityCell<E: Kind> {
+    committed: RefCell<E>,
+    pending: RefCell<Option<Box<E>>>,
+    in_flight: Cell<u32>,
+    position: Cell<Position>,
+    waiting: Cell<u32>,
+    used_at: Cell<Timestamp>,
+    dead: Cell<bool>,
+}
+
+impl<E: Kind> EntityCell<E> {
+    pub(super) fn new(used_at: Timestamp) -> Self {
+        Self {
+            committed: RefCell::default(),
+            pending: RefCell::default(),
+            in_flight: Cell::new(0),
+            position: Cell::new(0),
+            waiting: Cell::new(0),
+            used_at: Cell::new(used_at),
+            dead: Cell::new(false),
+        }
+    }
+
+    /// Puts a stored snapshot in place, before any decision.
+    pub(super) fn load(&self, snapshot: &[u8]) -> Result<(), UnreadableRecord> {
+        let (position, state) = read_snapshot(snapshot)?;
+        self.position.set(position);
+        *self.committed.borrow_mut() = state;
+        Ok(())
+    }
+
+    /// Reads the committed state.
+    pub(super) fn with_committed<R>(&self, read: impl FnOnce(&E) -> R) -> R {
+        read(&self.committed.borrow())
+    }
+
+    /// Reads the state on which the next decision is taken.
+    pub(super) fn with_current<R>(&self, read: impl FnOnce(&E) -> R) -> R {
+        match self.pending.borrow().as_deref() {
+            Some(pending) => read(pending),
+            None => read(&self.committed.borrow()),
+        }
+    }
+
+    /// Takes decided events into the private copy; they are committed later, in the same order.
+    pub(super) fn decided(&self, events: &[E::Event]) {
+        // The copy is made before it is put in place: a panic in `apply` leaves the old one.
+        let mut next = self.pending.borrow().clone().unwrap_or_else(|| Box::new(self.committed.borrow().clone()));
+        for event in events {
+            next.apply(event);
+        }
+        *self.pending.borrow_mut() = Some(next);
+        self.in_flight.set(self.in_flight.get() + 1);
+    }
+
+    /// Takes events that are now committed into the state that others see.
+    pub(super) fn committed(&self, events: &[E::Event], position: Position) {
+        let left = self.in_flight.get().saturating_sub(1);
+        self.in_flight.set(left);
+        self.position.set(position);
+        let last = if left == 0 { self.pending.borrow_mut().take() } else { None };
+        match last {
+            Some(pending) => *self.committed.borrow_mut() = *pending,
+            None => {
+                let mut committed = self.committed.borrow_mut();
+                for event in events {
+                    committed.apply(event);
+                }
+            }
+        }
+    }
+
+    /// Whether commits of this entity are under way.
+    pub(super) fn is_deciding(&self) -> bool {
+        self.in_flight.get() > 0
+    }
+
+    pub(super) fn is_dead(&self) -> bool {
+        self.dead.get()
+    }
+
+    pub(super) fn kill(&self) {
+        self.dead.set(true);
+    }
+
+    /// Counts one more question; false where `max` wait already.
+    pub(super) fn enter(&self, now: Timestamp, max: u32) -> bool {
+        self.used_at.set(now);
+        let waiting = self.waiting.get();
+        if waiting >= max {
+            return false;
+        }
+        self.waiting.set(waiting + 1);
+        true
+    }
+
+    pub(super) fn leave(&self) {
+        self.waiting.set(self.waiting.get().saturating_sub(1));
+    }
+
+    pub(super) fn no_one_waits(&self) {
+        self.waiting.set(0);
+    }
+}
+
+/// A snapshot's position and state.
+pub(super) fn read_snapshot<E: Kind>(bytes: &[u8]) -> Result<(Position, E), UnreadableRecord> {
+    match bytes.split_first() {
+        Some((&SNAPSHOT_VERSION, body)) => record::read(body),
+        Some((version, _)) => Err(UnreadableRecord(format!("a snapshot has version {version}"))),
+        None => Err(UnreadableRecord("a snapshot is empty".into())),
+    }
+}
+
+/// The bytes of a snapshot.
+pub(super) fn write_snapshot<E: Kind>(position: Position, state: &E) -> Result<Vec<u8>, UnreadableRecord> {
+    let mut bytes = Vec::with_capacity(256);
+    bytes.push(SNAPSHOT_VERSION);
+    record::write(&mut bytes, &(position, state))?;
+    Ok(bytes)
+}
+
+/// An entity in the directory, whatever its kind.
+pub(super) trait AnySlot {
+    fn as_any(&self) -> &dyn Any;
+    /// The committed state as it is stored, and its line in a list.
+    fn snapshot(&self) -> Result<Vec<u8>, UnreadableRecord>;
+    fn summary(&self, id: u128, shard: u16) -> Option<super::kind::SummaryRow>;
+    /// Whether it may leave memory: nothing is under way and nobody waits.
+    fn is_quiet(&self) -> bool;
+    fn used_at(&self) -> Timestamp;
+    /// Ends it: whoever still asks hears that it is not available.
+    fn kill(&self);
+}
+
+/// An entity of one kind in the directory.
+pub(super) struct Slot<E: Kind> {
+    pub(super) mailbox: Mailbox<EntityActor<E>>,
+    pub(super) cell: Rc<EntityCell<E>>,
+}
+
+impl<E: Kind> AnySlot for Slot<E> {
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+
+    fn snapshot(&self) -> Result<Vec<u8>, UnreadableRecord> {
+        write_snapshot(self.cell.position.get(), &*self.cell.committed.borrow())
+    }
+
+    fn summary(&self, id: u128, shard: u16) -> Option<super::kind::SummaryRow> {
+        self.cell.with_committed(|state| state.summary_row(id, shard))
+    }
+
+    fn is_quiet(&self) -> bool {
+        self.cell.in_flight.get() == 0 && self.cell.waiting.get() == 0
+    }
+
+    fn used_at(&self) -> Timestamp {
+        self.cell.used_at.get()
+    }
+
+    fn kill(&self) {
+        self.cell.kill();
+        self.mailbox.send_counted(super::entity_actor::Retire);
+    }
+}

@@ -1,0 +1,76 @@
+//! The kinds of entities there are, by their stored number: the one match over all of them.
+
+use std::rc::Rc;
+
+use super::cell::{read_snapshot, write_snapshot};
+use super::error::CommandError;
+use super::kind::Kind;
+use super::owner::{Owner, entity_key};
+use super::record;
+use crate::actors::Waiting;
+use crate::domain::entity::EntityKind;
+use crate::store::{Position, Store, StoreError};
+
+/// A future on one arbiter.
+type Local<T> = std::pin::Pin<Box<dyn Future<Output = T>>>;
+
+/// Wakes an entity. Answers whether it took the wake-up.
+pub(super) fn wake(owner: &Rc<Owner>, kind: EntityKind, id: u128) -> Local<bool> {
+    match kind {
+        EntityKind::Workspace
+        | EntityKind::Contact
+        | EntityKind::Conversation
+        | EntityKind::Number
+        | EntityKind::LimitScope => Box::pin(async { true }),
+    }
+}
+
+/// Brings an entity's rows up to events that only the log holds.
+pub(super) async fn replay(
+    owner: &Rc<Owner>,
+    kind: EntityKind,
+    id: u128,
+    events: Vec<(Position, Vec<u8>)>,
+) -> Result<(), StoreError> {
+    match kind {
+        EntityKind::Workspace
+        | EntityKind::Contact
+        | EntityKind::Conversation
+        | EntityKind::Number
+        | EntityKind::LimitScope => Ok(()),
+    }
+}
+
+fn wake_one<E: Kind>(owner: &Rc<Owner>, id: u128) -> Local<bool> {
+    let Some(command) = E::wake() else { return Box::pin(async { true }) };
+    let (reply, answer) = tokio::sync::oneshot::channel();
+    // One wake-up an entity at a time: its own permit is bound enough.
+    match Waiting::at_most(1).permit() {
+        Some(permit) => owner.deliver::<E>(id, command, reply, permit),
+        None => drop(reply),
+    }
+    Box::pin(async move { matches!(answer.await, Ok(Ok(_) | Err(CommandError::Refused(_)))) })
+}
+
+async fn replay_one<E: Kind>(owner: &Rc<Owner>, id: u128, events: Vec<(Position, Vec<u8>)>) -> Result<(), StoreError> {
+    let unreadable = |error: record::UnreadableRecord| StoreError::Corrupt { table: "journal", why: error.to_string() };
+    let (stored, mut state) = match owner.stored_snapshot(&entity_key(E::KIND, id)).await? {
+        Some(bytes) => read_snapshot::<E>(&bytes).map_err(unreadable)?,
+        None => (0, E::default()),
+    };
+    let due_before = state.due();
+    let mut position = stored;
+    for (at, bytes) in events {
+        if at <= stored {
+            continue;
+        }
+        for event in record::read::<Vec<E::Event>>(&bytes).map_err(unreadable)? {
+            state.apply(&event);
+        }
+        position = at;
+    }
+    let snapshot = write_snapshot(position, &state).map_err(unreadable)?;
+    owner.keep_replayed((E::KIND, id), snapshot, state.summary_row(id, owner.number()));
+    owner.rearm(E::KIND, id, due_before, state.due());
+    Ok(())
+}

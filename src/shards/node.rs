@@ -1,0 +1,92 @@
+//! What all shards of this process share: the store, the clock, the keys, the bounds, and its end.
+
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+use crate::clock::Surroundings;
+use crate::domain::ids::Keyring;
+use crate::store::{AnyStore, Owner as Incarnation};
+
+/// Bounds and pauses of the shards of one process.
+#[derive(Clone, Debug)]
+pub struct ShardOptions {
+    /// How many shards there are: fixed when the store was created.
+    pub shards: u16,
+    /// How often state rows are written.
+    pub settle_interval: Duration,
+    /// How many bytes of state rows may wait before they are written.
+    pub settle_bytes: usize,
+    /// How long an entity that nobody asks stays in memory.
+    pub idle: Duration,
+    /// How many entities of one shard may stay in memory.
+    pub resident_max_per_shard: usize,
+    /// How much may wait for one entity.
+    pub mailbox_max: u32,
+    /// How much may wait for one shard.
+    pub shard_mailbox_max: usize,
+    /// How long an asker waits for an answer, in machine time.
+    pub answer_deadline: Duration,
+}
+
+impl Default for ShardOptions {
+    fn default() -> Self {
+        Self {
+            shards: 16,
+            settle_interval: Duration::from_secs(5),
+            settle_bytes: 8 * 1024 * 1024,
+            idle: Duration::from_secs(120),
+            resident_max_per_shard: 200_000 / 16,
+            mailbox_max: 64,
+            shard_mailbox_max: 4_096,
+            answer_deadline: Duration::from_secs(10),
+        }
+    }
+}
+
+/// What the shards of one process share.
+pub struct Node {
+    /// Remembers.
+    pub store: AnyStore,
+    /// Time and ids.
+    pub surroundings: Surroundings,
+    /// Natural keys become ids under this.
+    pub keys: Keyring,
+    /// Bounds.
+    pub options: ShardOptions,
+    /// This process, to the store's leases.
+    pub incarnation: Incarnation,
+    failed: watch::Sender<Option<String>>,
+}
+
+impl Node {
+    /// A process's shared part.
+    #[must_use]
+    pub fn new(
+        store: AnyStore,
+        surroundings: Surroundings,
+        keys: Keyring,
+        options: ShardOptions,
+        incarnation: Incarnation,
+    ) -> Self {
+        Self { store, surroundings, keys, options, incarnation, failed: watch::Sender::new(None) }
+    }
+
+    /// Something happened that this process must not survive: its memory or its lease is not to be trusted.
+    pub fn fail(&self, why: String) {
+        tracing::error!(%why, "this process cannot go on");
+        self.failed.send_if_modified(|failed| {
+            let first = failed.is_none();
+            if first {
+                *failed = Some(why);
+            }
+            first
+        });
+    }
+
+    /// Hears why this process cannot go on.
+    #[must_use]
+    pub fn failed(&self) -> watch::Receiver<Option<String>> {
+        self.failed.subscribe()
+    }
+}

@@ -1,0 +1,355 @@
+//! The owner of one shard: its lease, its log, its actors, its rows on their way, its wake-ups.
+//!
+//! It lives on one arbiter and is never shared with another thread. Everything here is committed
+//! state, except what the cells keep for themselves while a commit is under way.
+
+mod deliver;
+mod effects;
+mod open;
+mod read;
+mod settle;
+mod wake;
+
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::hash::{BuildHasherDefault, Hasher};
+use std::rc::Rc;
+use std::sync::Arc;
+
+use tokio::sync::Notify;
+use tokio::task::AbortHandle;
+
+use super::cell::AnySlot;
+use super::committer::{self, Committer, Staged};
+use super::effect_runner::EffectRunner;
+use super::entity_actor::Reply;
+use super::error::CommandError;
+use super::kind::SummaryRow;
+use super::news::{News, Subscriber};
+use super::node::Node;
+use super::overlay::Overlay;
+use super::record::{EntryPlace, RECORD_VERSION, RecordWriter, UnreadableRecord};
+use super::timers::{Alarm, Timers};
+use crate::domain::effect::EffectId;
+use crate::domain::entity::EntityKind;
+use crate::domain::ids::{Keyring, WorkspaceId};
+use crate::domain::time::Timestamp;
+use crate::store::{Fence, Lease, Position, Put, RowKey, Store, StoreError, Table};
+
+/// Whom a shard tells and who runs its effects: made by `app`, one for each arbiter.
+#[derive(Clone)]
+pub struct Hooks {
+    /// Hears what was committed.
+    pub subscriber: Rc<dyn Subscriber>,
+    /// Runs what was decided.
+    pub effects: Rc<dyn EffectRunner>,
+}
+
+/// What an entity is called in the directory.
+pub(super) type EntityKey = (EntityKind, u128);
+
+/// Ids are hashes or random already: their last bits are hash enough.
+#[derive(Default)]
+pub(super) struct IdHasher(u64);
+
+impl Hasher for IdHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = self.0.rotate_left(8) ^ u64::from(*byte);
+        }
+    }
+    fn write_u8(&mut self, byte: u8) {
+        self.0 = self.0.rotate_left(5) ^ u64::from(byte);
+    }
+    fn write_u128(&mut self, id: u128) {
+        self.0 ^= (id as u64) ^ ((id >> 64) as u64);
+    }
+}
+
+pub(super) type ById<T> = HashMap<EntityKey, T, BuildHasherDefault<IdHasher>>;
+
+/// Where a shard stands in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// Taking its lease and replaying; nobody is answered yet.
+    Opening,
+    /// In business.
+    Open,
+    /// Finishing what it took; nothing new is taken.
+    Draining,
+    /// Ended.
+    Closed,
+}
+
+/// One shard on its arbiter.
+pub(super) struct Owner {
+    number: u16,
+    node: Arc<Node>,
+    hooks: Hooks,
+    phase: Cell<Phase>,
+    lease: RefCell<Option<Lease>>,
+    epoch: Cell<u64>,
+    position: Cell<Position>,
+    last_ts_us: Cell<i64>,
+    committer: Committer,
+    directory: RefCell<ById<Box<dyn AnySlot>>>,
+    dirty: RefCell<HashSet<EntityKey, BuildHasherDefault<IdHasher>>>,
+    overlay: RefCell<Overlay>,
+    settle_wanted: Notify,
+    settled: Notify,
+    timers: RefCell<Timers>,
+    timers_changed: Notify,
+    open_effects: RefCell<BTreeSet<EffectId>>,
+    answered: RefCell<Vec<EffectId>>,
+    tasks: RefCell<Vec<AbortHandle>>,
+}
+
+impl Owner {
+    pub(super) fn new(number: u16, node: Arc<Node>, hooks: Hooks) -> Rc<Self> {
+        Rc::new(Self {
+            number,
+            node,
+            hooks,
+            phase: Cell::new(Phase::Opening),
+            lease: RefCell::new(None),
+            epoch: Cell::new(0),
+            position: Cell::new(0),
+            last_ts_us: Cell::new(0),
+            committer: Committer::default(),
+            directory: RefCell::default(),
+            dirty: RefCell::default(),
+            overlay: RefCell::default(),
+            settle_wanted: Notify::new(),
+            settled: Notify::new(),
+            timers: RefCell::new(Timers::new()),
+            timers_changed: Notify::new(),
+            open_effects: RefCell::default(),
+            answered: RefCell::default(),
+            tasks: RefCell::default(),
+        })
+    }
+
+    pub(super) fn number(&self) -> u16 {
+        self.number
+    }
+
+    pub(super) fn now(&self) -> Timestamp {
+        self.node.surroundings.clock.now()
+    }
+
+    pub(super) fn keys(&self) -> &Keyring {
+        &self.node.keys
+    }
+
+    pub(super) fn committer(&self) -> &Committer {
+        &self.committer
+    }
+
+    pub(super) fn phase(&self) -> Phase {
+        self.phase.get()
+    }
+
+    /// Adds a turn to the record that is forming, and sees that it is committed.
+    pub(super) fn stage(
+        self: &Rc<Self>,
+        size: (usize, usize),
+        facts: Vec<Put>,
+        write: impl FnOnce(&mut RecordWriter) -> Result<(EntryPlace, Box<dyn Staged>), UnreadableRecord>,
+    ) -> Result<(), UnreadableRecord> {
+        if self.committer.stage(size, facts, write)? {
+            self.start_committing();
+        }
+        Ok(())
+    }
+
+    pub(super) fn start_committing(self: &Rc<Self>) {
+        // Answered effects that waited for a record to go with.
+        let answered = std::mem::take(&mut *self.answered.borrow_mut());
+        if !answered.is_empty()
+            && let Err(error) = self.committer.close(&answered)
+        {
+            tracing::error!(shard = self.number, %error, "failed to encode answered effects");
+        }
+        actix::spawn(committer::run(Rc::clone(self)));
+    }
+
+    /// Answers at once, or with the newest record if the answer rests on something not yet committed.
+    pub(super) fn answer_when_committed<A: 'static>(
+        self: &Rc<Self>,
+        rests_on_pending: bool,
+        reply: Reply<A>,
+        answer: Result<A, CommandError>,
+    ) {
+        let barrier: Box<dyn Staged> = Box::new(Barrier { reply, answer });
+        let left = if rests_on_pending { self.committer.follow(barrier) } else { Some(barrier) };
+        if let Some(barrier) = left {
+            barrier.committed(self, self.position.get());
+        }
+    }
+
+    /// Appends one record and its facts.
+    pub(super) async fn append(&self, record: Vec<u8>, facts: Vec<Put>) -> Result<Position, Fence> {
+        // The lease is out of its cell while the append is under way: one at a time.
+        let lease = self.lease.borrow_mut().take();
+        let Some(mut lease) = lease else {
+            return Err(Fence::Store(StoreError::NotApplied("the shard holds no lease".into())));
+        };
+        let ts_us = self.now().micros().max(lease.last_ts_us + 1);
+        let started = tokio::time::Instant::now();
+        let outcome = self.node.store.commit(&mut lease, ts_us, record, facts).await;
+        metrics::histogram!("tidegate_append_seconds").record(started.elapsed().as_secs_f64());
+        if outcome.is_ok() {
+            self.position.set(lease.position);
+            self.last_ts_us.set(ts_us);
+        }
+        *self.lease.borrow_mut() = Some(lease);
+        outcome
+    }
+
+    /// The feed keeps the record's events, one row a workspace.
+    pub(super) fn keep_feed(&self, position: Position, feed: Vec<(WorkspaceId, Vec<u8>)>) {
+        let mut overlay = self.overlay.borrow_mut();
+        for (workspace, segments) in feed {
+            let mut row = Vec::with_capacity(1 + segments.len());
+            row.push(RECORD_VERSION);
+            row.extend_from_slice(&segments);
+            overlay.put(feed_key(workspace, self.number, position), row);
+        }
+    }
+
+    pub(super) fn publish(&self, news: &News<'_>) {
+        self.hooks.subscriber.committed(news);
+    }
+
+    /// Every turn of a record has been told.
+    pub(super) fn record_ended(&self, position: Position) {
+        self.hooks.subscriber.record_ended(self.number, position);
+        if self.overlay.borrow().waiting_bytes() >= self.node.options.settle_bytes {
+            self.settle_wanted.notify_one();
+        }
+    }
+
+    pub(super) fn mark_dirty(&self, kind: EntityKind, id: u128) {
+        self.dirty.borrow_mut().insert((kind, id));
+    }
+
+    /// Keeps the one wake-up of an entity in step with its state.
+    pub(super) fn rearm(&self, kind: EntityKind, id: u128, before: Option<Timestamp>, after: Option<Timestamp>) {
+        if before == after {
+            return;
+        }
+        let mut timers = self.timers.borrow_mut();
+        let mut overlay = self.overlay.borrow_mut();
+        if let Some(due) = before {
+            let alarm = Alarm { due, kind, id };
+            timers.cancel(&alarm);
+            overlay.delete(alarm.key(self.number));
+        }
+        if let Some(due) = after {
+            let alarm = Alarm { due, kind, id };
+            overlay.put(alarm.key(self.number), Vec::new());
+            if timers.set(alarm) {
+                self.timers_changed.notify_one();
+            }
+        }
+    }
+
+    /// A record was not committed: nobody may rest on what was decided, so every actor is dropped.
+    pub(super) async fn commit_failed(self: &Rc<Self>, fence: Fence) {
+        tracing::error!(shard = self.number, error = %fence, "failed to commit; dropping the shard's actors");
+        self.phase.set(Phase::Opening);
+        for turn in self.committer.abandon() {
+            turn.refused(&CommandError::unavailable());
+        }
+        match fence {
+            Fence::Fenced { .. } => self.node.fail(format!("shard {} belongs to another owner now", self.number)),
+            Fence::Store(StoreError::Final(why)) => self.node.fail(why),
+            Fence::Store(_) => {
+                self.drop_actors(crate::actors::Retired::StaleState);
+                let owner = Rc::clone(self);
+                self.spawn(async move { owner.reopen().await });
+            }
+        }
+    }
+
+    /// Memory may no longer equal the log: refuse, drop the actors, read again.
+    pub(super) fn distrust(self: &Rc<Self>) {
+        let owner = Rc::clone(self);
+        actix::spawn(async move {
+            owner.commit_failed(Fence::Store(StoreError::NotApplied("a decision could not be encoded".into()))).await;
+        });
+    }
+
+    /// Starts a task that ends with the shard.
+    pub(super) fn spawn(&self, task: impl Future<Output = ()> + 'static) {
+        let mut tasks = self.tasks.borrow_mut();
+        tasks.retain(|running| !running.is_finished());
+        tasks.push(actix::spawn(task).abort_handle());
+    }
+
+    /// Writes every dirty entity's snapshot and line to the rows on their way.
+    pub(super) fn snapshot_dirty(&self) {
+        let directory = self.directory.borrow();
+        for key in self.dirty.borrow_mut().drain() {
+            if let Some(slot) = directory.get(&key) {
+                self.keep_snapshot(key, slot.as_ref());
+            }
+        }
+    }
+
+    pub(super) fn keep_snapshot(&self, key: EntityKey, slot: &dyn AnySlot) {
+        match slot.snapshot() {
+            Ok(bytes) => self.keep_replayed(key, bytes, slot.summary(key.1, self.number)),
+            Err(error) => tracing::error!(shard = self.number, kind = ?key.0, %error, "failed to encode a snapshot"),
+        }
+    }
+
+    /// Keeps a snapshot and a line on their way to the store.
+    pub(super) fn keep_replayed(&self, (kind, id): EntityKey, snapshot: Vec<u8>, line: Option<SummaryRow>) {
+        let mut overlay = self.overlay.borrow_mut();
+        overlay.put(entity_key(kind, id), snapshot);
+        if let Some(row) = line {
+            match row.value {
+                Some(value) => overlay.put(row.key, value),
+                None => overlay.delete(row.key),
+            }
+        }
+    }
+}
+
+/// An answer that waits for a record it rests on.
+struct Barrier<A> {
+    reply: Reply<A>,
+    answer: Result<A, CommandError>,
+}
+
+impl<A> Staged for Barrier<A> {
+    fn committed(self: Box<Self>, _: &Rc<Owner>, _: Position) {
+        let _ = self.reply.send(self.answer);
+    }
+
+    fn refused(self: Box<Self>, error: &CommandError) {
+        let _ = self.reply.send(Err(error.clone()));
+    }
+}
+
+/// The row of an entity's snapshot.
+pub(super) fn entity_key(kind: EntityKind, id: u128) -> RowKey {
+    RowKey::new(Table::Entity, &super::rows::private_pk(kind, id), &[])
+}
+
+/// The row of a record's events in a workspace's feed.
+pub(super) fn feed_key(workspace: WorkspaceId, shard: u16, position: Position) -> RowKey {
+    RowKey::new(Table::Feed, &feed_pk(workspace, shard), &position.to_be_bytes())
+}
+
+/// The partition of a workspace's feed in one shard.
+pub(super) fn feed_pk(workspace: WorkspaceId, shard: u16) -> [u8; 18] {
+    let mut pk = [0; 18];
+    pk[..16].copy_from_slice(&workspace.0.to_be_bytes());
+    pk[16..].copy_from_slice(&shard.to_be_bytes());
+    pk
+}

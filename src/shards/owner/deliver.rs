@@ -1,0 +1,179 @@
+//! The directory: find an entity or activate it, ask it, and let idle ones leave memory.
+
+use std::rc::Rc;
+
+use actix::Actor;
+
+use super::super::cell::{EntityCell, Slot};
+use super::super::entity_actor::{EntityActor, Reply, Turn, View};
+use super::super::error::CommandError;
+use super::super::kind::Kind;
+use super::{EntityKey, Owner, Phase, entity_key};
+use crate::actors::{Mailbox, Permit, Retired};
+use crate::store::{RowKey, Store, StoreError};
+
+impl Owner {
+    /// Hands a command to an entity, activating it if need be.
+    pub(in super::super) fn deliver<E: Kind>(
+        self: &Rc<Self>,
+        id: u128,
+        command: E::Command,
+        reply: Reply<E::Answer>,
+        permit: Permit,
+    ) {
+        if let Err(error) = self.may_ask() {
+            let _ = reply.send(Err(error));
+            return;
+        }
+        let entered =
+            self.with_slot::<E, _>(id, |slot, now, max| slot.cell.enter(now, max).then(|| slot.mailbox.clone()));
+        match entered {
+            Some(mailbox) => mailbox.send_counted(Turn { command, reply, permit }),
+            None => {
+                metrics::counter!("tidegate_mailbox_refused_total").increment(1);
+                let _ = reply.send(Err(CommandError::overloaded()));
+            }
+        }
+    }
+
+    /// Reads an entity's committed state, activating it if need be.
+    pub(in super::super) fn view<E: Kind>(
+        self: &Rc<Self>,
+        id: u128,
+        read: Box<dyn FnOnce(Result<&E, CommandError>) + Send>,
+        permit: Permit,
+    ) {
+        if let Err(error) = self.may_ask() {
+            return read(Err(error));
+        }
+        let entered =
+            self.with_slot::<E, _>(id, |slot, now, max| slot.cell.enter(now, max).then(|| slot.mailbox.clone()));
+        match entered {
+            Some(mailbox) => mailbox.send_counted(View { read, permit }),
+            None => read(Err(CommandError::overloaded())),
+        }
+    }
+
+    fn may_ask(&self) -> Result<(), CommandError> {
+        match self.phase.get() {
+            // What runs while draining (effects, outcomes) belongs to work that was taken before.
+            Phase::Open | Phase::Draining => Ok(()),
+            Phase::Opening | Phase::Closed => Err(CommandError::unavailable()),
+        }
+    }
+
+    fn with_slot<E: Kind, R>(
+        self: &Rc<Self>,
+        id: u128,
+        use_slot: impl FnOnce(&Slot<E>, crate::domain::time::Timestamp, u32) -> R,
+    ) -> R {
+        let (now, max) = (self.now(), self.node.options.mailbox_max);
+        let mut directory = self.directory.borrow_mut();
+        let slot = directory.entry((E::KIND, id)).or_insert_with(|| {
+            metrics::counter!("tidegate_activations_total").increment(1);
+            Box::new(self.activate::<E>(id, Rc::new(EntityCell::new(now)), true))
+        });
+        let ended = slot.as_any().downcast_ref::<Slot<E>>().filter(|slot| !slot.mailbox.connected());
+        if let Some(ended) = ended {
+            // A panic ended the actor. Deciding is pure, so the cell still holds what is committed.
+            metrics::counter!("tidegate_retired_total", "reason" => Retired::Panicked.word()).increment(1);
+            let cell = Rc::clone(&ended.cell);
+            cell.no_one_waits();
+            *slot = Box::new(self.activate::<E>(id, cell, false));
+        }
+        match slot.as_any().downcast_ref::<Slot<E>>() {
+            Some(slot) => use_slot(slot, now, max),
+            // A kind's number names one type, so this slot is new and of the right kind.
+            None => use_slot(&self.activate::<E>(id, Rc::new(EntityCell::new(now)), true), now, max),
+        }
+    }
+
+    fn activate<E: Kind>(self: &Rc<Self>, id: u128, cell: Rc<EntityCell<E>>, fresh: bool) -> Slot<E> {
+        let actor = EntityActor { id, owner: Rc::clone(self), cell: Rc::clone(&cell), fresh };
+        Slot { mailbox: Mailbox::new(actor.start()), cell }
+    }
+
+    /// Reads an entity's snapshot into its cell.
+    pub(in super::super) async fn load<E: Kind>(&self, id: u128, cell: &EntityCell<E>) -> Result<(), StoreError> {
+        let unreadable = |error: super::super::record::UnreadableRecord| StoreError::Corrupt {
+            table: crate::store::Table::Entity.word(),
+            why: error.to_string(),
+        };
+        match self.stored_snapshot(&entity_key(E::KIND, id)).await? {
+            Some(bytes) => cell.load(&bytes).map_err(unreadable),
+            None => Ok(()),
+        }
+    }
+
+    /// The newest snapshot in this row, on its way or stored.
+    pub(in super::super) async fn stored_snapshot(&self, key: &RowKey) -> Result<Option<Vec<u8>>, StoreError> {
+        let on_its_way = self.overlay.borrow().get(key).cloned();
+        match on_its_way {
+            Some(value) => Ok(value),
+            None => Ok(self.node.store.get(key).await?.map(|row| row.value)),
+        }
+    }
+
+    /// Takes an entity that could not be loaded out of the directory.
+    pub(in super::super) fn forget<E: Kind>(&self, id: u128, cell: &Rc<EntityCell<E>>) {
+        let mut directory = self.directory.borrow_mut();
+        let same = directory
+            .get(&(E::KIND, id))
+            .and_then(|slot| slot.as_any().downcast_ref::<Slot<E>>())
+            .is_some_and(|slot| Rc::ptr_eq(&slot.cell, cell));
+        if same {
+            directory.remove(&(E::KIND, id));
+        }
+    }
+
+    /// Lets entities that are quiet leave memory: those idle too long, then the longest unused over the cap.
+    pub(in super::super) fn passivate(&self) {
+        let options = &self.node.options;
+        let idle_since = self.now() - options.idle;
+        let mut leaving: Vec<(EntityKey, Retired)> = Vec::new();
+        {
+            let directory = self.directory.borrow();
+            let mut staying: Vec<(crate::domain::time::Timestamp, EntityKey)> = Vec::new();
+            let over = directory.len().saturating_sub(options.resident_max_per_shard);
+            for (key, slot) in directory.iter().filter(|(_, slot)| slot.is_quiet()) {
+                if slot.used_at() <= idle_since {
+                    leaving.push((*key, Retired::Idle));
+                } else if over > 0 {
+                    staying.push((slot.used_at(), *key));
+                }
+            }
+            let still_over = over.saturating_sub(leaving.len());
+            staying.sort_unstable();
+            leaving.extend(staying.into_iter().take(still_over).map(|(_, key)| (key, Retired::OverCap)));
+        }
+        for (key, reason) in leaving {
+            self.retire(key, reason);
+        }
+        metrics::gauge!("tidegate_resident_entities", "shard" => self.number.to_string())
+            .set(self.directory.borrow().len() as f64);
+    }
+
+    fn retire(&self, key: EntityKey, reason: Retired) {
+        let Some(slot) = self.directory.borrow_mut().remove(&key) else { return };
+        if self.dirty.borrow_mut().remove(&key) {
+            self.keep_snapshot(key, slot.as_ref());
+        }
+        slot.kill();
+        metrics::counter!("tidegate_retired_total", "reason" => reason.word()).increment(1);
+    }
+
+    /// Drops every actor of the shard; committed states are kept as rows on their way.
+    pub(in super::super) fn drop_actors(&self, reason: Retired) {
+        self.snapshot_dirty();
+        let slots = std::mem::take(&mut *self.directory.borrow_mut());
+        for slot in slots.values() {
+            slot.kill();
+        }
+        metrics::counter!("tidegate_retired_total", "reason" => reason.word()).increment(slots.len() as u64);
+    }
+
+    /// How many entities are in memory.
+    pub(in super::super) fn resident(&self) -> usize {
+        self.directory.borrow().len()
+    }
+}

@@ -1,0 +1,200 @@
+//! Opening a shard: take the next epoch, replay what the rows do not hold yet, read the open effects
+//! and the wake-ups, and go into business. Closing it: finish, settle, end.
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::time::Duration;
+
+use super::super::kinds;
+use super::super::record::{self, EntryView};
+use super::super::rows;
+use super::effects::{effect_of_ck, outbox_key};
+use super::{EntityKey, Owner, Phase};
+use crate::actors::Retired;
+use crate::domain::effect::Effect;
+use crate::domain::entity::EntityKind;
+use crate::domain::ids::WorkspaceId;
+use crate::store::{Fence, Lease, Position, ScanRange, Store, StoreError, Table};
+
+/// Records read at once.
+const REPLAY_PAGE: usize = 500;
+/// Rows read at once.
+const ROW_PAGE: usize = 2_000;
+
+impl Owner {
+    /// Opens the shard and starts its tasks.
+    pub(in super::super) async fn open(self: &Rc<Self>) -> Result<(), Fence> {
+        self.take_over(None).await?;
+        self.spawn(Rc::clone(self).settle_loop());
+        self.spawn(Rc::clone(self).wake_loop());
+        self.spawn(Rc::clone(self).sweep_loop());
+        Ok(())
+    }
+
+    /// Opens the shard again after a refused commit, as often as it takes.
+    pub(in super::super) async fn reopen(self: Rc<Self>) {
+        let mut pause = Duration::from_millis(50);
+        loop {
+            match self.take_over(Some(self.position.get())).await {
+                Ok(()) => return,
+                Err(Fence::Fenced { .. }) => {
+                    return self.node.fail(format!("shard {} belongs to another owner now", self.number));
+                }
+                Err(Fence::Store(StoreError::Final(why))) => return self.node.fail(why),
+                Err(Fence::Store(error)) => {
+                    tracing::warn!(shard = self.number, %error, "failed to reopen; trying again");
+                    tokio::time::sleep(pause).await;
+                    pause = (pause * 2).min(Duration::from_secs(5));
+                }
+            }
+        }
+    }
+
+    /// Takes the next epoch and catches up with the log. `known` is the last record that memory and the
+    /// rows on their way hold already; without it, the checkpoint is.
+    async fn take_over(self: &Rc<Self>, known: Option<Position>) -> Result<(), Fence> {
+        let lease = self.node.store.acquire(self.number, self.node.incarnation, None).await?;
+        let first_time = known.is_none();
+        let after = known.unwrap_or(lease.checkpoint);
+        self.last_ts_us.set(lease.last_ts_us);
+        self.position.set(after);
+        let replayed = self.replay(after).await?;
+        tracing::debug!(shard = self.number, epoch = lease.epoch, replayed, "the shard caught up with its log");
+        self.epoch.set(lease.epoch);
+        *self.lease.borrow_mut() = Some(Lease { position: self.position.get(), ..lease });
+        if first_time {
+            self.tell_lists().await?;
+        }
+        self.load_timers(self.now() + Duration::from_secs(3_600)).await?;
+        self.phase.set(Phase::Open);
+        self.timers_changed.notify_one();
+        self.run_open_effects().await?;
+        Ok(())
+    }
+
+    /// Reads records and brings the rows on their way up to the last one.
+    async fn replay(self: &Rc<Self>, after: Position) -> Result<usize, StoreError> {
+        let unreadable =
+            |error: record::UnreadableRecord| StoreError::Corrupt { table: "journal", why: error.to_string() };
+        let mut events: BTreeMap<EntityKey, Vec<(Position, Vec<u8>)>> = BTreeMap::new();
+        let mut count = 0;
+        loop {
+            let page = self.node.store.replay(self.number, self.position.get().max(after), REPLAY_PAGE).await?;
+            let full = page.len() == REPLAY_PAGE;
+            for stored in page {
+                count += 1;
+                let mut feed: Vec<(WorkspaceId, Vec<u8>)> = Vec::new();
+                for entry in record::entries(&stored.payload).map_err(unreadable)? {
+                    match entry {
+                        EntryView::Closed(ids) => self.forget_effects(&ids),
+                        EntryView::Decided { kind, id, workspace, place, events: decided, effects } => {
+                            let kind = EntityKind::from_u8(kind).ok_or_else(|| StoreError::Corrupt {
+                                table: "journal",
+                                why: format!("an entry is of the unknown kind {kind}"),
+                            })?;
+                            for (offset, effect) in
+                                record::read::<Vec<Effect>>(effects).map_err(unreadable)?.into_iter().enumerate()
+                            {
+                                let index = place.first_effect + offset as u16;
+                                let id = crate::domain::effect::EffectId {
+                                    shard: self.number,
+                                    position: stored.position,
+                                    index,
+                                };
+                                if let Some(value) = rows::put(outbox_key(id), &effect, 0)?.value {
+                                    self.overlay.borrow_mut().put(outbox_key(id), value);
+                                }
+                            }
+                            if let Some(segment) = record::feed_segment(kind as u8, id, place.first_event, decided) {
+                                match feed.iter_mut().find(|(of, _)| *of == workspace) {
+                                    Some((_, bytes)) => bytes.extend_from_slice(&segment),
+                                    None => feed.push((workspace, segment)),
+                                }
+                            }
+                            events.entry((kind, id)).or_default().push((stored.position, decided.to_vec()));
+                        }
+                    }
+                }
+                self.keep_feed(stored.position, feed);
+                self.position.set(stored.position);
+                self.last_ts_us.set(self.last_ts_us.get().max(stored.ts_us));
+            }
+            if !full {
+                break;
+            }
+        }
+        for ((kind, id), decided) in events {
+            kinds::replay(self, kind, id, decided).await?;
+        }
+        Ok(count)
+    }
+
+    /// Tells the lines of the shard's lists to the subscriber.
+    async fn tell_lists(&self) -> Result<(), StoreError> {
+        let pk = self.number.to_be_bytes();
+        let mut range = ScanRange::first(ROW_PAGE);
+        loop {
+            let page = self.scan_state(Table::Inbox, &pk, range.clone()).await?;
+            self.hooks.subscriber.listed(self.number, &page.rows);
+            match page.rows.last() {
+                Some(last) if page.more => range = range.after(last.ck.clone()),
+                _ => return Ok(()),
+            }
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// Carries out, again, what the log holds open.
+    async fn run_open_effects(self: &Rc<Self>) -> Result<(), StoreError> {
+        let pk = self.number.to_be_bytes();
+        let mut range = ScanRange::first(ROW_PAGE);
+        loop {
+            let page = self.scan_state(Table::Outbox, &pk, range.clone()).await?;
+            for row in &page.rows {
+                if let Some(id) = effect_of_ck(self.number, &row.ck) {
+                    self.run_effect(id, rows::value(Table::Outbox, &row.value)?);
+                }
+            }
+            match page.rows.last() {
+                Some(last) if page.more => range = range.after(last.ck.clone()),
+                _ => return Ok(()),
+            }
+        }
+    }
+
+    /// The lease as settling needs it while an append holds the real one.
+    pub(super) fn epoch_lease(&self) -> Option<Lease> {
+        let epoch = self.epoch.get();
+        (epoch > 0).then(|| Lease {
+            shard: self.number,
+            epoch,
+            position: self.position.get(),
+            last_ts_us: self.last_ts_us.get(),
+            checkpoint: 0,
+        })
+    }
+
+    /// Takes nothing new; what was taken is finished.
+    pub(in super::super) fn drain(&self) {
+        if self.phase.get() == Phase::Open {
+            self.phase.set(Phase::Draining);
+        }
+    }
+
+    /// Whether nothing that was taken is unfinished.
+    pub(in super::super) fn is_quiet(&self) -> bool {
+        self.committer.is_idle() && self.directory.borrow().values().all(|slot| slot.is_quiet())
+    }
+
+    /// Ends the shard: the last rows are settled, its tasks and actors end.
+    pub(in super::super) async fn close(self: &Rc<Self>) -> Result<(), Fence> {
+        for task in self.tasks.borrow_mut().drain(..) {
+            task.abort();
+        }
+        let settled = self.settle().await;
+        self.phase.set(Phase::Closed);
+        self.drop_actors(Retired::ShuttingDown);
+        self.timers.borrow_mut().clear();
+        settled
+    }
+}

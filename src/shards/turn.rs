@@ -1,0 +1,111 @@
+//! The owner's turn: decide on the private copy, hand record and rows to the committer, and after
+//! the commit apply, publish, answer, act, in this order.
+
+use std::rc::Rc;
+
+use super::cell::EntityCell;
+use super::committer::Staged;
+use super::entity_actor::Reply;
+use super::error::CommandError;
+use super::kind::Kind;
+use super::news::Committed;
+use super::owner::Owner;
+use super::record::EntryPlace;
+use super::rows;
+use crate::domain::content::Content;
+use crate::domain::effect::{Effect, EffectId};
+use crate::domain::entity::{Context, Decision};
+use crate::domain::ids::WorkspaceId;
+use crate::store::Position;
+
+/// Lets the entity decide one command.
+pub(super) fn take<E: Kind>(
+    owner: &Rc<Owner>,
+    cell: &Rc<EntityCell<E>>,
+    id: u128,
+    command: E::Command,
+    reply: Reply<E::Answer>,
+) {
+    let context = Context { now: owner.now(), id, keys: owner.keys() };
+    let decided = cell.with_current(|state| state.decide(command, &context));
+    let decision = match decided {
+        Ok(decision) => decision,
+        Err(refusal) => return owner.answer_when_committed(cell.is_deciding(), reply, Err(refusal.into())),
+    };
+    let Decision { events, effects, content, answer } = decision;
+    if events.is_empty() && effects.is_empty() && content.is_empty() {
+        return owner.answer_when_committed(cell.is_deciding(), reply, Ok(answer));
+    }
+    let mut facts = Vec::with_capacity(content.len());
+    for row in &content {
+        match rows::to_put(row) {
+            Ok(put) => facts.push(put),
+            Err(error) => {
+                tracing::error!(kind = ?E::KIND, %error, "failed to encode content");
+                let _ = reply.send(Err(CommandError::Panicked));
+                return;
+            }
+        }
+    }
+    cell.decided(&events);
+    let workspace = cell.with_current(E::workspace).unwrap_or(WorkspaceId(0));
+    let size = (events.len(), effects.len());
+    let staged = owner.stage(size, facts, |writer| {
+        let place = writer.entry(E::KIND as u8, id, workspace, &events, &effects)?;
+        let done = Decided { cell: Rc::clone(cell), id, workspace, place, events, effects, content, answer, reply };
+        Ok((place, Box::new(done) as Box<dyn Staged>))
+    });
+    if let Err(error) = staged {
+        // The private copy holds what was never staged: the shard must forget it.
+        tracing::error!(kind = ?E::KIND, %error, "failed to encode a decision");
+        owner.distrust();
+    }
+}
+
+/// A decision in a record that is being committed.
+struct Decided<E: Kind> {
+    cell: Rc<EntityCell<E>>,
+    id: u128,
+    workspace: WorkspaceId,
+    place: EntryPlace,
+    events: Vec<E::Event>,
+    effects: Vec<Effect>,
+    content: Vec<Content>,
+    answer: E::Answer,
+    reply: Reply<E::Answer>,
+}
+
+impl<E: Kind> Staged for Decided<E> {
+    fn committed(self: Box<Self>, owner: &Rc<Owner>, position: Position) {
+        let due_before = self.cell.with_committed(E::due);
+        self.cell.committed(&self.events, position);
+        owner.mark_dirty(E::KIND, self.id);
+        self.cell.with_committed(|state| {
+            owner.rearm(E::KIND, self.id, due_before, state.due());
+            let committed = Committed {
+                shard: owner.number(),
+                position,
+                first_event: self.place.first_event,
+                at: owner.now(),
+                id: self.id,
+                workspace: self.workspace,
+                state,
+                events: &self.events,
+                content: &self.content,
+            };
+            if let Some(news) = E::news(&committed) {
+                owner.publish(&news);
+            }
+        });
+        // Whoever stopped waiting needs no answer.
+        let _ = self.reply.send(Ok(self.answer));
+        for (offset, effect) in self.effects.into_iter().enumerate() {
+            let index = self.place.first_effect + offset as u16;
+            owner.open_effect(EffectId { shard: owner.number(), position, index }, effect);
+        }
+    }
+
+    fn refused(self: Box<Self>, error: &CommandError) {
+        let _ = self.reply.send(Err(error.clone()));
+    }
+}
