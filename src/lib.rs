@@ -4,5 +4,7 @@
 
 pub mod store;
 
+pub mod providers;
+
 pub mod clock;
 pub mod domain;
