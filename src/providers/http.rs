@@ -8,6 +8,8 @@ mod base_url;
 mod connect;
 mod gate;
 mod pool;
+#[cfg(test)]
+mod tests;
 mod tls;
 
 use std::collections::HashMap;
