@@ -18,6 +18,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use hyper::body::Body;
 use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
 use hyper::{Method, Request};
 use serde::Deserialize;
@@ -199,6 +200,9 @@ impl HttpClient {
                 match connection.sender.try_send_request(request.clone()).await {
                     Ok(response) => {
                         let (head, body) = response.into_parts();
+                        if body.size_hint().lower() > self.options.answer_bytes_max as u64 {
+                            return CallResult::Unknown(UnknownReason::TooLarge);
+                        }
                         return match Limited::new(body, self.options.answer_bytes_max).collect().await {
                             Ok(body) => {
                                 pool.give_back(lease);

@@ -131,10 +131,10 @@ mod tests {
         assert!(owes[0].due >= 1_100 && owes[0].due <= 1_300, "{}", owes[0].due);
         assert_eq!(whats(&plan("reaction", 0, &all, &stop, &none, &chance)), [What::Sent]);
 
-        let failing = ReceiptOptions { failed_share: 1.0, ..all.clone() };
+        let failing = ReceiptOptions { failed_share: 1.0, ..all };
         assert_eq!(whats(&plan("text", 0, &failing, &stop, &none, &chance)), [What::Failed(131_026)]);
 
-        let lost = ReceiptFaults { lost: 1.0, ..none.clone() };
+        let lost = ReceiptFaults { lost: 1.0, ..none };
         assert_eq!(whats(&plan("text", 0, &all, &stop, &lost, &chance)), [reply]);
 
         let spoilt = ReceiptFaults { duplicated: 1.0, reordered: 1.0, ..none };

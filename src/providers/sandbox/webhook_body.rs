@@ -204,7 +204,7 @@ mod tests {
             waba_id: "77".into(),
         };
         let reply = What::Reply { text: "Olá 👍".into(), quotes: true };
-        let mut batch = items(1, "1", "351910000001", vec![What::Sent, What::Delivered, reply.clone()]);
+        let mut batch = items(1, "1", "351910000001", vec![What::Sent, What::Delivered, reply]);
         batch.extend(items(2, "2", "PT.99", vec![What::Failed(131_026)]));
         batch.extend(items(9, "1", "351910000002", vec![What::Read]));
         let bytes = body(&batch, &[number]).unwrap();
