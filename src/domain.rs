@@ -16,4 +16,5 @@ pub mod inbound;
 pub mod message;
 pub mod outbound;
 pub mod refusal;
+pub mod secret;
 pub mod time;

@@ -2,8 +2,12 @@
 //!
 //! The modules stand in their total order, top to bottom: a module imports only modules below it.
 
+pub mod push;
+
 pub mod shards;
 pub mod store;
+
+pub mod providers;
 
 pub mod actors;
 pub mod clock;
