@@ -2,6 +2,8 @@
 //!
 //! The modules stand in their total order, top to bottom: a module imports only modules below it.
 
+pub mod push;
+
 pub mod store;
 
 pub mod clock;
