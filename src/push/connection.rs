@@ -19,6 +19,7 @@ use super::frame::Encoding;
 use super::ports::{Grant, Identity, Page, Problem};
 use super::room::Room;
 use super::settings::Settings;
+use super::signal::Signals;
 use super::tail::Tail;
 use super::window::{Window, WindowSize};
 use crate::domain::ids::MemberId;
@@ -200,12 +201,19 @@ impl Connection {
         }
     }
 
-    /// News in the tail: skips what this reader does not get and wakes it at the first it does.
-    pub(super) fn news(&self, tail: &Tail, window: WindowSize) {
+    /// News in the tail or among the signals: skips what this reader does not get and wakes it at
+    /// the first it does.
+    pub(super) fn news(&self, tail: &Tail, signals: &Signals, window: WindowSize) {
         if self.woken.get() {
             return;
         }
-        if self.state.borrow_mut().skip_unseen(tail, window) {
+        let mut state = self.state.borrow_mut();
+        // A pong, a renewal or a page wakes those who wait for one.
+        if state.held || state.window.room(window) == 0 {
+            return;
+        }
+        if state.skip_unseen(tail) || state.skip_unseen_signals(signals) {
+            drop(state);
             self.wake();
         }
     }
@@ -350,11 +358,7 @@ impl State {
 
     /// Moves over entries that this reader does not get; true if it now stands at one it gets,
     /// or has something else to be told.
-    fn skip_unseen(&mut self, tail: &Tail, window: WindowSize) -> bool {
-        // A pong, a renewal or a page wakes those who wait for one.
-        if self.held || self.window.room(window) == 0 {
-            return false;
-        }
+    fn skip_unseen(&mut self, tail: &Tail) -> bool {
         let Phase::Live { next, skip, .. } = &self.phase else { return false };
         let (mut at, skip) = (*next, skip.as_ref());
         let wanted = loop {
@@ -371,6 +375,18 @@ impl State {
             *next = at;
         }
         wanted
+    }
+
+    /// The same for signals.
+    fn skip_unseen_signals(&mut self, signals: &Signals) -> bool {
+        let Some(member) = &self.member else { return false };
+        while let Some((number, signal)) = signals.after(self.signal) {
+            if signal.seen_by(&*member.viewer) {
+                return true;
+            }
+            self.signal = number;
+        }
+        false
     }
 }
 

@@ -12,7 +12,7 @@ use tokio::sync::{Semaphore, mpsc};
 use tokio::time::{Instant, MissedTickBehavior, timeout};
 
 use super::close::Close;
-use super::connection::Connection;
+use super::connection::{Connection, Phase};
 use super::cursor::Cursor;
 use super::entry::FeedEntry;
 use super::frame::{Encoding, Scratch};
@@ -21,10 +21,12 @@ use super::outgoing::Outgoing;
 use super::ports::{Denial, Ports};
 use super::room::Room;
 use super::settings::Settings;
-use super::signal::Signal;
 use super::tail::Tail;
 use crate::clock::Clock;
 use crate::domain::ids::{MemberId, WorkspaceId};
+
+/// How many notices are taken before sessions are woken.
+const NOTICES_AT_ONCE: usize = 256;
 
 /// The hub of this arbiter. Cheap to clone, not to be sent to another thread.
 #[derive(Clone)]
@@ -70,12 +72,17 @@ impl Hub {
     async fn run(self, mut notices: mpsc::Receiver<Notice>, overflow: Arc<Overflow>) {
         let mut ticks = tokio::time::interval(self.0.settings.tick);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut taken = Vec::new();
         loop {
             tokio::select! {
-                notice = notices.recv() => match notice {
-                    Some(notice) => self.take(notice).await,
-                    None => return,
-                },
+                // All that has arrived, so that whoever is busy with sockets finds more in the tail:
+                // under load it is this that fills frames.
+                count = notices.recv_many(&mut taken, NOTICES_AT_ONCE) => {
+                    if count == 0 {
+                        return;
+                    }
+                    self.take(&mut taken).await;
+                }
                 _ = ticks.tick() => self.tick().await,
             }
             let lost = overflow.take();
@@ -93,42 +100,49 @@ impl Hub {
         }
     }
 
-    async fn take(&self, notice: Notice) {
-        match notice {
-            Notice::Batch(batch) => self.publish(&batch).await,
-            Notice::Signal(signal) => self.signal(signal).await,
-            Notice::Revoke(workspace, member) => self.revoke(workspace, member),
-            Notice::Refresh(workspace, member) => self.refresh(workspace, member),
-            Notice::Interrupted => self.interrupted().await,
-            Notice::GoAway => self.go_away().await,
-        }
-    }
-
-    async fn publish(&self, batch: &[FeedEntry]) {
+    async fn take(&self, notices: &mut Vec<Notice>) {
         let mut touched: Vec<Rc<Room>> = Vec::new();
-        for entry in batch {
-            let room = match touched.last() {
-                Some(last) if last.workspace == entry.workspace() => last,
-                _ => {
-                    let Some(room) = self.0.rooms.borrow().get(&entry.workspace()).map(Rc::clone) else { continue };
-                    // One workspace may come twice among others; waking it twice is harmless.
-                    touched.push(room);
-                    let Some(last) = touched.last() else { continue };
-                    last
+        for notice in notices.drain(..) {
+            match notice {
+                Notice::Batch(batch) => self.append(&batch, &mut touched),
+                Notice::Signal(signal) => {
+                    if let Some(room) = self.touch(signal.workspace(), &mut touched) {
+                        room.signals.borrow_mut().put(signal);
+                    }
                 }
-            };
-            room.tail.borrow_mut().push(entry.clone());
+                Notice::Revoke(workspace, member) => self.revoke(workspace, member),
+                Notice::Refresh(workspace, member) => self.refresh(workspace, member),
+                Notice::Interrupted => self.interrupted().await,
+                Notice::GoAway => self.go_away().await,
+            }
         }
         let window = self.0.settings.window;
         for room in touched {
-            room.for_each(self.0.settings.wakes_in_a_row, |session| session.news(&room.tail.borrow(), window)).await;
+            let show = |session: &Connection| session.news(&room.tail.borrow(), &room.signals.borrow(), window);
+            room.for_each(self.0.settings.wakes_in_a_row, show).await;
         }
     }
 
-    async fn signal(&self, signal: Arc<Signal>) {
-        let Some(room) = self.0.rooms.borrow().get(&signal.workspace()).map(Rc::clone) else { return };
-        room.signals.borrow_mut().put(signal);
-        room.for_each(self.0.settings.wakes_in_a_row, Connection::wake).await;
+    fn append(&self, batch: &[FeedEntry], touched: &mut Vec<Rc<Room>>) {
+        for entry in batch {
+            if let Some(room) = self.touch(entry.workspace(), touched) {
+                room.tail.borrow_mut().push(entry.clone());
+            }
+        }
+    }
+
+    /// The room of a workspace that has one here, noted among those whose sessions have news. The
+    /// last one noted is looked at first, for neighbours are mostly of one workspace.
+    fn touch<'a>(&self, workspace: WorkspaceId, touched: &'a mut Vec<Rc<Room>>) -> Option<&'a Rc<Room>> {
+        let found = match touched.iter().rposition(|room| room.workspace == workspace) {
+            Some(found) => found,
+            None => {
+                let room = self.0.rooms.borrow().get(&workspace).map(Rc::clone)?;
+                touched.push(room);
+                touched.len() - 1
+            }
+        };
+        touched.get(found)
     }
 
     fn revoke(&self, workspace: WorkspaceId, member: MemberId) {
@@ -251,7 +265,10 @@ impl Hub {
         if self.0.connections.borrow_mut().remove(&connection.number).is_some() {
             self.0.handle.count(false);
         }
-        if let Some(member) = connection.state.borrow_mut().member.take() {
+        let mut state = connection.state.borrow_mut();
+        // A command under way may keep the connection for a while, but not a page of a replay.
+        state.phase = Phase::Greeting;
+        if let Some(member) = state.member.take() {
             member.room.leave(connection.number);
         }
     }

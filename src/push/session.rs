@@ -124,9 +124,9 @@ impl ActorFuture<Session> for Outbox {
         }
         if let Some(reason) = outgoing.close {
             end(ctx, reason);
-        } else if session.hold {
-            connection.wake();
         }
+        // A body that gave something is asked again at once, or when the kernel takes more: so a
+        // held session needs no wake here.
         Poll::Pending
     }
 }

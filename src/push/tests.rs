@@ -1,1 +1,5 @@
+//! Real sockets against a real server in this process, with everything plugged in being fake.
 
+mod fakes;
+mod protocol;
+mod slow;
