@@ -22,6 +22,7 @@ pub mod socket;
 mod tail;
 #[cfg(test)]
 mod tests;
+mod verdict;
 pub mod window;
 
 pub use close::Close;

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::frame::Encoding;
@@ -20,6 +21,9 @@ pub const REF_MAX_BYTES: usize = 64;
 
 /// The most objects one frame from a client may hold.
 pub const BATCH_IN_MAX: usize = 64;
+
+/// How deep objects may be nested, as serde_json has it for JSON.
+const DEPTH_MAX: usize = 128;
 
 /// What an agent looks at: the list window and the open conversation.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -107,7 +111,9 @@ pub fn parse(encoding: Encoding, bytes: &[u8]) -> Result<Vec<ClientObject>, Malf
         Encoding::Json => serde_json::from_slice(bytes).map_err(|_| Malformed)?,
         Encoding::Msgpack => {
             let mut rest = bytes;
-            let value = rmp_serde::from_read(&mut rest).map_err(|_| Malformed)?;
+            let mut reader = rmp_serde::Deserializer::new(&mut rest);
+            reader.set_max_depth(DEPTH_MAX);
+            let value = Value::deserialize(&mut reader).map_err(|_| Malformed)?;
             if !rest.is_empty() {
                 return Err(Malformed);
             }
@@ -204,6 +210,8 @@ mod tests {
         assert_eq!(parse(Encoding::Msgpack, &trailing).map(|objects| objects.len()), Ok(1));
         trailing.push(0);
         assert!(parse(Encoding::Msgpack, &trailing).is_err());
+        assert!(parse(Encoding::Msgpack, &[0x91; 60_000]).is_err(), "deep nesting ends before the stack does");
+        assert!(parse(Encoding::Json, "[".repeat(60_000).as_bytes()).is_err());
     }
 
     proptest! {

@@ -14,7 +14,7 @@ use super::body::Body;
 use super::client::Interest;
 use super::close::Close;
 use super::cursor::Cursor;
-use super::entry::{FeedEntry, Sight, Viewer};
+use super::entry::{FeedEntry, Viewer};
 use super::frame::Encoding;
 use super::ports::{Grant, Identity, Page, Problem};
 use super::room::Room;
@@ -260,15 +260,14 @@ impl Connection {
         self.wake();
     }
 
-    /// The tail lost its thread: goes on from the store.
+    /// The tail lost its thread: who reads from it goes on from the store.
     pub(super) fn leave_tail(&self, tail: &Tail) {
         let mut state = self.state.borrow_mut();
+        let Phase::Live { next, .. } = state.phase else { return };
+        if next < tail.first_index() {
+            state.closing.get_or_insert(Close::SlowReader);
+        }
         if let Some(cursor) = state.whole_cursor(tail) {
-            if let Phase::Live { next, .. } = state.phase
-                && next < tail.first_index()
-            {
-                state.closing.get_or_insert(Close::SlowReader);
-            }
             state.phase = Phase::Replaying(Replay::from(cursor));
         }
     }
@@ -337,68 +336,4 @@ impl State {
             Phase::Greeting | Phase::Admitting => None,
         }
     }
-
-    /// What this reader gets of an entry.
-    pub(super) fn judge(&self, entry: &FeedEntry) -> Verdict {
-        let Some(member) = &self.member else { return Verdict::Nothing };
-        let sight = entry.seen_by(&*member.viewer);
-        if sight == Sight::Nothing {
-            return Verdict::Nothing;
-        }
-        let inside = match (&self.interest, entry.conversation()) {
-            (Some(interest), Some(conversation)) => interest.includes(conversation),
-            _ => true,
-        };
-        match sight {
-            Sight::Whole if inside => Verdict::Whole,
-            Sight::Removed if inside => Verdict::Removed,
-            _ => Verdict::Outside,
-        }
-    }
-
-    /// Moves over entries that this reader does not get; true if it now stands at one it gets,
-    /// or has something else to be told.
-    fn skip_unseen(&mut self, tail: &Tail) -> bool {
-        let Phase::Live { next, skip, .. } = &self.phase else { return false };
-        let (mut at, skip) = (*next, skip.as_ref());
-        let wanted = loop {
-            let Some(entry) = tail.get(at) else { break at < tail.first_index() };
-            let read = skip.is_some_and(|skip| skip.includes(entry.id()));
-            if !read && self.judge(entry) != Verdict::Nothing {
-                break true;
-            }
-            at += 1;
-        };
-        // Whoever owes an announcement at `news_from` must stop there.
-        let wanted = wanted || self.replayed.is_some();
-        if let Phase::Live { next, .. } = &mut self.phase {
-            *next = at;
-        }
-        wanted
-    }
-
-    /// The same for signals.
-    fn skip_unseen_signals(&mut self, signals: &Signals) -> bool {
-        let Some(member) = &self.member else { return false };
-        while let Some((number, signal)) = signals.after(self.signal) {
-            if signal.seen_by(&*member.viewer) {
-                return true;
-            }
-            self.signal = number;
-        }
-        false
-    }
-}
-
-/// What a reader gets of an entry, interest included.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Verdict {
-    /// The event.
-    Whole,
-    /// A last `conversation.removed`.
-    Removed,
-    /// Only a count: it is outside the interest.
-    Outside,
-    /// Nothing.
-    Nothing,
 }

@@ -74,29 +74,33 @@ impl Hub {
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut taken = Vec::new();
         loop {
-            tokio::select! {
-                // All that has arrived, so that whoever is busy with sockets finds more in the tail:
-                // under load it is this that fills frames.
-                count = notices.recv_many(&mut taken, NOTICES_AT_ONCE) => {
-                    if count == 0 {
-                        return;
-                    }
-                    self.take(&mut taken).await;
-                }
-                _ = ticks.tick() => self.tick().await,
+            // All that has arrived, so that whoever is busy with sockets finds more in the tail:
+            // under load it is this that fills frames.
+            let arrived = tokio::select! {
+                count = notices.recv_many(&mut taken, NOTICES_AT_ONCE) => Some(count),
+                _ = ticks.tick() => None,
+            };
+            // What was lost was lost before what has arrived: nobody may read on past it.
+            self.recover(overflow.take()).await;
+            match arrived {
+                Some(0) => return,
+                Some(_) => self.take(&mut taken).await,
+                None => self.tick().await,
             }
-            let lost = overflow.take();
-            if lost & Overflow::ENTRIES != 0 {
-                self.interrupted().await;
+        }
+    }
+
+    async fn recover(&self, lost: u8) {
+        if lost & Overflow::ENTRIES != 0 {
+            self.interrupted().await;
+        }
+        if lost & Overflow::ACCESS != 0 {
+            for room in self.rooms() {
+                self.refresh(room.workspace, None);
             }
-            if lost & Overflow::ACCESS != 0 {
-                for room in self.rooms() {
-                    self.refresh(room.workspace, None);
-                }
-            }
-            if lost & Overflow::GO_AWAY != 0 {
-                self.go_away().await;
-            }
+        }
+        if lost & Overflow::GO_AWAY != 0 {
+            self.go_away().await;
         }
     }
 
@@ -252,6 +256,10 @@ impl Hub {
         let connection = Connection::new(number, encoding, self.hello());
         self.0.connections.borrow_mut().insert(number, Rc::clone(&connection));
         self.0.handle.count(true);
+        // It may have been let through just before the notice that sent everybody away.
+        if self.0.handle.is_closed() {
+            connection.close(Close::GoingAway);
+        }
         connection
     }
 

@@ -7,13 +7,14 @@ use serde_json::json;
 
 use super::body::Body;
 use super::close::Close;
-use super::connection::{Connection, Phase, Replay, State, Verdict};
+use super::connection::{Connection, Phase, Replay, State};
 use super::cursor::Cursor;
 use super::entry::FeedEntry;
 use super::frame::{Frame, FrameWriter, Scratch};
 use super::settings::Settings;
 use super::signal::Signals;
 use super::tail::Tail;
+use super::verdict::Verdict;
 use super::window::Proof;
 use crate::domain::time::Timestamp;
 

@@ -2,4 +2,5 @@
 
 mod fakes;
 mod protocol;
+mod replay;
 mod slow;

@@ -28,7 +28,7 @@ pub(super) const ANN: MemberId = MemberId(1);
 pub(super) const BOB: MemberId = MemberId(2);
 
 /// Sees what has no owner, and what it owns.
-struct Own(MemberId);
+pub(super) struct Own(pub(super) MemberId);
 impl Viewer for Own {
     fn sees(&self, audience: &Audience) -> bool {
         audience.owner.is_none_or(|owner| owner == self.0)
@@ -139,9 +139,13 @@ pub(super) fn event(position: u64, owner: Option<MemberId>) -> FeedEntry {
 
 /// The same, about what `before` owned until then.
 pub(super) fn moved(position: u64, owner: Option<MemberId>, before: Option<MemberId>) -> FeedEntry {
+    event_at(0, position, owner, before)
+}
+
+pub(super) fn event_at(shard: u16, position: u64, owner: Option<MemberId>, before: Option<MemberId>) -> FeedEntry {
     let audience = |owner| Arc::new(Audience { owner, ..Audience::default() });
     let parts = EventParts {
-        id: EventId { shard: 0, position, index: 0 },
+        id: EventId { shard, position, index: 0 },
         kind: "message.received",
         at: Timestamp::from_seconds(1_795_165_200),
         workspace: WORKSPACE,

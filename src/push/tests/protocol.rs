@@ -96,11 +96,12 @@ async fn commands_are_answered() {
     assert_eq!(answer("c2")["problem"]["code"], "window_closed");
     assert_eq!(answer("c3")["problem"]["code"], "unknown_command");
     assert_eq!(answer("c4")["ok"]["server_time"], "2026-11-20T09:00:00.000Z");
-    let commands = house.floors.commands.lock().unwrap();
-    let names: Vec<_> = commands.iter().map(|command| command.1).collect();
-    assert_eq!(names, ["send", "typing", "note"]);
-    assert_eq!((commands[0].0.member, commands[0].2["text"].as_str()), (ANN, Some("Hello")));
-    drop(commands);
+    {
+        let commands = house.floors.commands.lock().unwrap();
+        let names: Vec<_> = commands.iter().map(|command| command.1).collect();
+        assert_eq!(names, ["send", "typing", "note"]);
+        assert_eq!((commands[0].0.member, commands[0].2["text"].as_str()), (ANN, Some("Hello")));
+    }
     house.end().await;
 }
 

@@ -54,7 +54,7 @@ impl Mute {
     }
 
     /// Reads to the close: how many objects came, and the code.
-    async fn to_the_end(&mut self) -> (usize, u16) {
+    async fn read_to_close(&mut self) -> (usize, u16) {
         let mut objects = 0;
         loop {
             match self.frame().await {
@@ -90,7 +90,7 @@ async fn a_reader_without_proof_is_cut_at_the_window_and_holds_nobody_up() {
         house.happen((1..=100).map(|number| event(batch * 100 + number, None)));
     }
     assert_eq!(bob.events(1_000, 1).await, (1..=1_000).collect::<Vec<_>>());
-    assert_eq!(mute.to_the_end().await, (64, 4000));
+    assert_eq!(mute.read_to_close().await, (64, 4000));
     house.end().await;
 }
 
@@ -101,7 +101,7 @@ async fn bytes_close_the_window_too() {
     let (mut bob, _) = house.enter("bob").await;
     house.happen((1..=200).map(|position| event(position, None)));
     assert_eq!(bob.events(200, 1).await, (1..=200).collect::<Vec<_>>());
-    let (objects, code) = mute.to_the_end().await;
+    let (objects, code) = mute.read_to_close().await;
     assert_eq!(code, 4000);
     assert!((40..120).contains(&objects), "{objects}");
     house.end().await;
@@ -125,7 +125,7 @@ async fn who_falls_out_of_the_tail_is_cut_and_resumes_without_loss() {
         }
     };
     mute.write(0x8A, &proof).await;
-    assert_eq!(mute.to_the_end().await.1, 4000);
+    assert_eq!(mute.read_to_close().await.1, 4000);
     let mut resumed = house.resume("ann", &start).await;
     assert_eq!(resumed.events(501, 1).await, (1..=501).collect::<Vec<_>>());
     house.end().await;
