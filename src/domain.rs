@@ -8,6 +8,7 @@
 //! Nothing here awaits, reads a clock, draws a random number or touches the world.
 
 pub mod author;
+pub mod contact;
 pub mod content;
 pub mod effect;
 pub mod entity;
@@ -15,6 +16,8 @@ pub mod ids;
 pub mod inbound;
 pub mod message;
 pub mod outbound;
+pub mod recall;
 pub mod refusal;
+pub mod role;
 pub mod secret;
 pub mod time;
