@@ -14,6 +14,7 @@ pub mod effect;
 pub mod entity;
 pub mod ids;
 pub mod inbound;
+pub mod limit;
 pub mod message;
 pub mod number;
 pub mod outbound;
