@@ -24,3 +24,4 @@ pub mod refusal;
 pub mod role;
 pub mod secret;
 pub mod time;
+pub mod workspace;

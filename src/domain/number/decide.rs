@@ -15,6 +15,7 @@ use crate::domain::pace::NUMBER_RATE_MAX;
 use crate::domain::recall::Asked;
 use crate::domain::refusal::Refusal;
 use crate::domain::time::Timestamp;
+use crate::domain::workspace::display_hash;
 
 /// The private row with the address of the number's calls.
 pub const SLOT_BASE_URL: &str = "base_url";
@@ -42,7 +43,7 @@ pub(super) fn connect(number: &Number, asked: &Asked, new: NewConnection, contex
     if new.provider_id.is_empty() {
         return Err(Refusal::Invalid { field: "provider_id".to_owned(), why: "it is empty".to_owned() });
     }
-    let display = new.display.as_deref().map(|digits| context.keys.hash(b"display", &[digits.as_bytes()]));
+    let display = new.display.as_deref().map(|digits| display_hash(context.keys, digits));
     let connection = Connection {
         workspace: new.workspace,
         channel: new.channel,
