@@ -12,6 +12,8 @@ pub mod contact;
 pub mod content;
 pub mod effect;
 pub mod entity;
+#[cfg(test)]
+mod golden;
 pub mod ids;
 pub mod inbound;
 pub mod limit;
