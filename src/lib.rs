@@ -10,5 +10,9 @@ pub mod store;
 pub mod providers;
 
 pub mod actors;
+pub mod telemetry;
+
+pub mod config;
+
 pub mod clock;
 pub mod domain;
