@@ -4,6 +4,8 @@
 
 pub mod push;
 
+pub mod numbers;
+
 pub mod shards;
 pub mod store;
 
