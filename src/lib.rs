@@ -9,6 +9,8 @@ pub mod store;
 
 pub mod providers;
 
+pub mod channels;
+
 pub mod actors;
 pub mod clock;
 pub mod domain;
