@@ -48,11 +48,10 @@ pub(super) fn echo(scope: &Scope<'_>, raw: &RawValue) -> Option<(String, Inbound
         user_id: Text::filled(&wire.to_user_id),
         parent_user_id: Text::filled(&wire.to_parent_user_id),
     };
-    let to = person::person(named);
+    let to = scope.people.complete(named);
     if to.addresses.is_empty() || wire.group_id.is_some() {
         return None;
     }
-    let to = scope.people.complete(named);
     let content = content(&wire, raw);
     Some((provider_id.0.clone(), InboundKind::Echo { to, provider_id, at, content }))
 }

@@ -39,12 +39,7 @@ pub(super) fn receipt(scope: &Scope<'_>, raw: &RawValue) -> Option<(String, Inbo
         };
         (None, named)
     };
-    // A receipt for a whole group names nobody, and an introduction beside it may be anybody's.
-    let recipient = if in_group && named.phone.or(named.user_id).is_none() {
-        person::person(named)
-    } else {
-        scope.people.complete(named)
-    };
+    let recipient = scope.people.complete(named);
     // The status is part of the id: one message has several receipts, and in a group one a person.
     let item_id = match participant.or(participant_user_id) {
         Some(participant) => format!("{}:{word}:{participant}", provider_id.0),

@@ -103,8 +103,8 @@ fn with_junk(body: &[u8], junk: &str) -> Vec<u8> {
         .iter()
         .map(|entry| {
             let mut entry = object(entry);
-            let changes = list(&entry["changes"]).iter().map(|change| {
-                let mut change = object(change);
+            let changes = list(&entry["changes"]).into_iter().map(|change| {
+                let mut change = object(&change);
                 let mut value = object(&change["value"]);
                 if let Some(messages) = value.get("messages") {
                     let mut messages = list(messages);

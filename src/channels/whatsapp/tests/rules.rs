@@ -120,7 +120,7 @@ fn lists_links_flows_and_their_frames() {
         (list(json!([{"title":"a","rows":rows(0, 1)},{"title":"b","rows":[]}])), Some(&format!("{at}[1].rows"))),
         (list(json!([{"title":"a","rows":rows(0, 1)},{"rows":rows(1, 1)}])), Some(&format!("{at}[1].title"))),
         (list(json!([{"title":text(25),"rows":rows(0, 1)}])), Some(&format!("{at}[0].title"))),
-        (list(json!([{"rows":[rows(0, 1), rows(0, 1)].concat()}])), Some(&format!("{at}[0].rows[1].id"))),
+        (list(json!([{"rows":([rows(0, 1), rows(0, 1)].concat())}])), Some(&format!("{at}[0].rows[1].id"))),
         (one(json!({"id":text(200),"title":text(24),"description":text(72)})), None),
         (one(json!({"id":text(201),"title":"t"})), Some(&row("id"))),
         (one(json!({"id":"1","title":text(25)})), Some(&row("title"))),
