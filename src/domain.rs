@@ -17,4 +17,5 @@ pub mod message;
 pub mod outbound;
 pub mod refusal;
 pub mod secret;
+pub mod template_form;
 pub mod time;

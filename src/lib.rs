@@ -11,6 +11,8 @@ pub mod store;
 
 pub mod providers;
 
+pub mod channels;
+
 pub mod actors;
 pub mod telemetry;
 
