@@ -8,14 +8,20 @@
 //! Nothing here awaits, reads a clock, draws a random number or touches the world.
 
 pub mod author;
+pub mod contact;
 pub mod content;
 pub mod effect;
 pub mod entity;
 pub mod ids;
 pub mod inbound;
+pub mod limit;
 pub mod message;
+pub mod number;
 pub mod outbound;
+pub mod pace;
+pub mod recall;
 pub mod refusal;
+pub mod role;
 pub mod secret;
 pub mod template_form;
 pub mod time;
