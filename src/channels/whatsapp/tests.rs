@@ -1,6 +1,7 @@
 //! The fixtures, their golden results, and what holds for every body.
 
 mod batches;
+mod edges;
 mod golden;
 mod rules;
 mod signatures;

@@ -219,7 +219,7 @@ struct WireTemplate<'a> {
     #[serde(borrow)]
     reason: Option<Text<'a>>,
     #[serde(borrow)]
-    other_info: Option<OtherInfo<'a>>,
+    other_info: Option<Other<'a>>,
     #[serde(borrow)]
     new_quality_score: Option<Text<'a>>,
     #[serde(borrow)]
@@ -229,7 +229,7 @@ struct WireTemplate<'a> {
 }
 
 #[derive(Deserialize)]
-struct OtherInfo<'a> {
+struct Other<'a> {
     #[serde(borrow)]
     title: Option<Text<'a>>,
 }
