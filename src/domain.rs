@@ -25,5 +25,6 @@ pub mod recall;
 pub mod refusal;
 pub mod role;
 pub mod secret;
+pub mod template_form;
 pub mod time;
 pub mod workspace;

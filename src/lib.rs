@@ -4,11 +4,19 @@
 
 pub mod push;
 
+pub mod numbers;
+
 pub mod shards;
 pub mod store;
 
 pub mod providers;
 
+pub mod channels;
+
 pub mod actors;
+pub mod telemetry;
+
+pub mod config;
+
 pub mod clock;
 pub mod domain;

@@ -18,6 +18,8 @@ pub struct Committed<'a, E: crate::domain::entity::Entity> {
     pub id: u128,
     /// The tenant.
     pub workspace: WorkspaceId,
+    /// The entity's version before the first event; each event raises it by one.
+    pub version: u64,
     /// The state after it.
     pub state: &'a E,
     /// What happened, in order.
@@ -34,8 +36,12 @@ pub enum News<'a> {
 
 /// Hears what a shard committed, on the shard's own arbiter, in the order of its log. It must not block.
 pub trait Subscriber {
-    /// The shard opened: here are the lines of its lists, page by page, before anything else is told.
+    /// The shard opened, or opened again: here are the lines of its lists, page by page.
     fn listed(&self, shard: u16, rows: &[Row]);
+
+    /// The lines told stand for everything up to this record. Turns before it that were not told are
+    /// in the feed alone.
+    fn caught_up(&self, shard: u16, position: Position);
 
     /// A turn was committed.
     fn committed(&self, news: &News<'_>);

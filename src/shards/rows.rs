@@ -1,6 +1,6 @@
 //! How content becomes rows and rows become content again: the one place that knows keys and bytes.
 //!
-//! Values are a version byte and compact MessagePack. Times in keys are shifted so that byte order is
+//! Values are encoded as [`encoding`] says. Times in keys are shifted so that byte order is
 //! time order also before 1970.
 
 use std::ops::Bound;
@@ -14,10 +14,7 @@ use crate::domain::ids::{AccountId, AddressId, ConversationId, MessageId, Worksp
 use crate::domain::message::{MessageRef, MessageStatus, ProviderMessageId};
 use crate::domain::outbound::Failure;
 use crate::domain::time::Timestamp;
-use crate::store::{Put, Row, RowKey, ScanRange, StoreError, Table};
-
-/// The version that this code writes.
-const ROW_VERSION: u8 = 1;
+use crate::store::{Put, Row, RowKey, ScanRange, StoreError, Table, encoding};
 
 /// A time as 8 bytes in byte order.
 #[must_use]
@@ -225,10 +222,7 @@ pub fn read_provider_ref(row: &Row) -> Result<(ConversationId, MessageRef, u16),
 /// # Errors
 /// The value cannot be written, which is a mistake in its type.
 pub fn put<T: Serialize + ?Sized>(key: RowKey, stored: &T, ts_us: i64) -> Result<Put, StoreError> {
-    let mut bytes = Vec::with_capacity(128);
-    bytes.push(ROW_VERSION);
-    rmp_serde::encode::write(&mut bytes, stored)
-        .map_err(|error| StoreError::NotApplied(format!("a row cannot be encoded: {error}")))?;
+    let bytes = encoding::encode(stored)?;
     Ok(Put { key, value: Some(bytes), ts_us, ttl_s: 0 })
 }
 
@@ -237,11 +231,7 @@ pub fn put<T: Serialize + ?Sized>(key: RowKey, stored: &T, ts_us: i64) -> Result
 /// # Errors
 /// The bytes are not such a value.
 pub fn value<T: DeserializeOwned>(table: Table, bytes: &[u8]) -> Result<T, StoreError> {
-    match bytes.split_first() {
-        Some((&ROW_VERSION, body)) => rmp_serde::from_slice(body).map_err(|error| corrupt(table, &error.to_string())),
-        Some((version, _)) => Err(corrupt(table, &format!("its version is {version}"))),
-        None => Err(corrupt(table, "it is empty")),
-    }
+    encoding::decode(table.word(), bytes)
 }
 
 fn corrupt(table: Table, why: &str) -> StoreError {
