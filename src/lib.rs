@@ -2,9 +2,12 @@
 //!
 //! The modules stand in their total order, top to bottom: a module imports only modules below it.
 
+pub mod ingress;
 pub mod push;
 
 pub mod numbers;
+pub mod workspaces;
+
 
 pub mod shards;
 pub mod store;

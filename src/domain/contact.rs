@@ -138,6 +138,10 @@ impl Entity for Contact {
         }
     }
 
+    fn version(&self) -> u64 {
+        self.person().map_or(0, |person| person.version)
+    }
+
     fn workspace(&self) -> Option<WorkspaceId> {
         match self {
             Self::Nobody => None,

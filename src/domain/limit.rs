@@ -278,6 +278,10 @@ impl Entity for LimitScope {
         }
     }
 
+    fn version(&self) -> u64 {
+        0
+    }
+
     fn workspace(&self) -> Option<WorkspaceId> {
         self.workspace
     }

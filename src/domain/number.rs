@@ -196,6 +196,10 @@ impl Entity for Number {
         Some(NumberCommand::Wake)
     }
 
+    fn version(&self) -> u64 {
+        self.version
+    }
+
     fn workspace(&self) -> Option<WorkspaceId> {
         self.connection.as_ref().map(|connection| connection.workspace)
     }

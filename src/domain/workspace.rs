@@ -197,6 +197,10 @@ impl Entity for Workspace {
         }
     }
 
+    fn version(&self) -> u64 {
+        self.version
+    }
+
     fn workspace(&self) -> Option<WorkspaceId> {
         self.id
     }

@@ -31,6 +31,8 @@ pub struct DeferredItem {
     pub arrived_at: Timestamp,
     /// How often an actor panicked over it.
     pub panics: u8,
+    /// How often its message was not known.
+    pub tries: u8,
     /// The item.
     pub item: InboundItem,
 }
@@ -47,6 +49,8 @@ pub enum KeptReason {
     Unprocessable,
     /// A receipt for a message that nobody here sent.
     Unmatched,
+    /// A kind that this version does not know.
+    Unknown,
 }
 
 /// A delivery, or one item of it, that nobody took.
@@ -69,28 +73,34 @@ pub struct KeptDelivery {
 }
 
 impl Shards {
-    /// Keeps items as facts for their owners' sweep; durable when `Ok`.
+    /// Keeps items as facts for their shards' sweep, each due at a time; durable when `Ok`.
     ///
     /// # Errors
     /// The store did not take them: the delivery must be refused.
-    pub async fn defer(&self, items: &[(u16, DeferredItem)]) -> Result<(), CommandError> {
+    pub async fn defer(&self, items: &[(u16, Timestamp, DeferredItem)]) -> Result<(), CommandError> {
         let mut puts = Vec::with_capacity(items.len());
-        for (shard, deferred) in items {
+        for (shard, due, deferred) in items {
             let id = self.node().keys.hash(b"item", &[&deferred.account.0.to_be_bytes(), deferred.item.item_id.as_bytes()]);
-            let mut ck = rows::time_key(deferred.arrived_at).to_vec();
+            let mut ck = rows::time_key(*due).to_vec();
             ck.extend_from_slice(&id.to_be_bytes());
             let key = RowKey::new(Table::Ingress, &shard.to_be_bytes(), &ck);
-            puts.push(read(rows::put(key, deferred, deferred.arrived_at.micros() + i64::from(deferred.panics)))?);
+            puts.push(read(rows::put_named(key, deferred, due.micros()))?);
         }
         self.write(puts).await
     }
 
-    /// Items that wait for the sweep of a shard, oldest first; at most `limit`.
+    /// Items that are due for the sweep of a shard, oldest first; at most `limit`.
     ///
     /// # Errors
     /// The store did not answer.
-    pub async fn deferred(&self, shard: u16, limit: usize) -> Result<Vec<(DeferredKey, DeferredItem)>, CommandError> {
-        let range = ScanRange::first(limit.clamp(1, 1_000));
+    pub async fn deferred(
+        &self,
+        shard: u16,
+        now: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<(DeferredKey, DeferredItem)>, CommandError> {
+        let mut range = ScanRange::first(limit.clamp(1, 1_000));
+        range.to = std::ops::Bound::Excluded(rows::time_key(Timestamp(now.0 + 1)).to_vec());
         let page = read(self.node().store.scan(Table::Ingress, &shard.to_be_bytes(), range).await)?;
         page.rows.into_iter().map(|row| Ok((row.ck, read(rows::value(Table::Ingress, &row.value))?))).collect()
     }

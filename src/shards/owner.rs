@@ -311,7 +311,7 @@ impl Owner {
 
     pub(super) fn keep_snapshot(&self, key: EntityKey, slot: &dyn AnySlot) {
         match slot.snapshot() {
-            Ok(bytes) => self.keep_replayed(key, bytes, slot.summary(key.1, self.number)),
+            Ok(bytes) => self.keep_replayed(key, bytes, slot.summary(key.1, self.number, self.now())),
             Err(error) => tracing::error!(shard = self.number, kind = ?key.0, %error, "failed to encode a snapshot"),
         }
     }

@@ -145,7 +145,7 @@ pub fn with_prefix(prefix: &[u8], limit: usize) -> ScanRange {
 pub fn to_put(content: &Content) -> Result<Put, StoreError> {
     Ok(match content {
         Content::Message { conversation, at, message } => {
-            put(message_key(*conversation, *at), message.as_ref(), at.at.micros())?
+            put_named(message_key(*conversation, *at), message.as_ref(), at.at.micros())?
         }
         Content::Receipt { conversation, message, attempt, status, at, failure, provider_id } => {
             let mut ck = Vec::with_capacity(19);
@@ -226,6 +226,14 @@ pub fn put<T: Serialize + ?Sized>(key: RowKey, stored: &T, ts_us: i64) -> Result
     Ok(Put { key, value: Some(bytes), ts_us, ttl_s: 0 })
 }
 
+/// A row of a value whose fields may be left out.
+///
+/// # Errors
+/// The value cannot be written, which is a mistake in its type.
+pub fn put_named<T: Serialize + ?Sized>(key: RowKey, stored: &T, ts_us: i64) -> Result<Put, StoreError> {
+    Ok(Put { key, value: Some(encoding::encode_named(stored)?), ts_us, ttl_s: 0 })
+}
+
 /// The versioned value of a row.
 ///
 /// # Errors
@@ -256,6 +264,27 @@ mod tests {
         let keys: Vec<_> = times.iter().map(|at| time_key(Timestamp(*at))).collect();
         assert!(keys.is_sorted());
         assert!(times.iter().zip(&keys).all(|(at, key)| time_of_key(key) == Some(Timestamp(*at))));
+    }
+
+    #[test]
+    fn a_message_whose_fields_are_left_out_comes_back() {
+        use crate::domain::author::Author;
+        use crate::domain::message::{Media, MediaKind, MessageContent, MessageContext};
+        let media = Media { link: Some("https://example.test/a".into()), voice: true, ..Media::default() };
+        let message = StoredMessage {
+            author: Author::Customer,
+            content: MessageContent::Media { kind: MediaKind::Audio, media },
+            context: MessageContext { product: Some("{}".into()), ..MessageContext::default() },
+            provider_id: Some(ProviderMessageId("wamid.x".into())),
+            sender: None,
+            arrived_at: Timestamp(3),
+        };
+        let at = MessageRef { at: Timestamp(5), id: MessageId(77) };
+        let content =
+            Content::Message { conversation: ConversationId(1), at, message: Box::new(message.clone()) };
+        let written = to_put(&content).expect("encodes");
+        let row = Row { ck: written.key.ck().to_vec(), value: written.value.expect("has one"), ts_us: written.ts_us };
+        assert_eq!(read_message(&row).expect("reads"), (at, message));
     }
 
     #[test]

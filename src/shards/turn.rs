@@ -96,9 +96,7 @@ impl<E: Kind> Staged for Decided<E> {
                 events: &self.events,
                 content: &self.content,
             };
-            if let Some(news) = E::news(&committed) {
-                owner.publish(&news);
-            }
+            owner.publish(&E::news(&committed));
         });
         // Whoever stopped waiting needs no answer.
         let _ = self.reply.send(Ok(self.answer));

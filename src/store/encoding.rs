@@ -21,6 +21,19 @@ pub fn encode<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>, StoreError> {
     Ok(bytes)
 }
 
+/// The bytes of a value whose fields may be left out: structs are maps by field name, which [`decode`] reads as
+/// well. Whatever has `skip_serializing_if` needs this form, for in an array the fields after it would move up.
+///
+/// # Errors
+/// The value cannot be written, which is a mistake in its type.
+pub fn encode_named<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>, StoreError> {
+    let mut bytes = Vec::with_capacity(256);
+    bytes.push(VERSION);
+    rmp_serde::encode::write_named(&mut bytes, value)
+        .map_err(|error| StoreError::NotApplied(format!("a row cannot be encoded: {error}")))?;
+    Ok(bytes)
+}
+
 /// Appends the bytes of a value to a buffer that is used again; on an error it is as before.
 ///
 /// # Errors

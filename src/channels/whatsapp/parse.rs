@@ -19,6 +19,7 @@ use self::person::People;
 use self::wire::{Change, Delivery, Entry, Text, Traffic, read};
 use crate::channels::Unreadable;
 use crate::domain::inbound::{AccountRef, InboundItem, InboundKind};
+use crate::domain::time::Timestamp;
 
 /// What Meta names the subject of every WhatsApp webhook.
 const OBJECT: &str = "whatsapp_business_account";
@@ -89,7 +90,7 @@ fn read_change<'a, C>(entry: &'a Entry<'a, C>, change: &'a Change<'a>, items: &m
             Some(events) => {
                 for (index, (account, event)) in events.into_iter().enumerate() {
                     let item_id = format!("{}:{index}", scope.hashed(value.get()));
-                    items.push(InboundItem { account, item_id, kind: InboundKind::Account(event) });
+                    items.push(InboundItem { account, item_id, kind: InboundKind::Account(event), at: scope.at() });
                 }
             }
             None => items.push(number_scope(scope, value).unknown(value.get())),
@@ -140,7 +141,10 @@ fn read_lists<'a, L>(
         };
         for raw in split(list, items) {
             items.push(match read_item(scope, raw) {
-                Some((item_id, kind)) => InboundItem { account: scope.account.clone(), item_id, kind },
+                Some((item_id, kind)) => {
+                    let at = matches!(kind, InboundKind::Account(_)).then(|| scope.at()).flatten();
+                    InboundItem { account: scope.account.clone(), item_id, kind, at }
+                }
                 None => scope.unknown(raw.get()),
             });
         }
@@ -185,11 +189,17 @@ impl<'a> Scope<'a> {
         format!("hash-{}", hex::encode(&hasher.finalize()[..16]))
     }
 
+    /// The platform's time of the whole entry, which is all that account events have.
+    fn at(&self) -> Option<Timestamp> {
+        self.time.trim_matches('"').parse().ok().map(Timestamp::from_provider)
+    }
+
     fn unknown(&self, raw: &str) -> InboundItem {
         InboundItem {
             account: self.account.clone(),
             item_id: self.hashed(raw),
             kind: InboundKind::Unknown { field: self.field.to_owned(), raw: raw.to_owned() },
+            at: None,
         }
     }
 }

@@ -6,6 +6,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use super::super::kinds;
+use super::super::lists::read_summary;
 use super::super::record::{self, EntryView};
 use super::super::rows;
 use super::effects::{effect_of_ck, outbox_key};
@@ -134,7 +135,7 @@ impl Owner {
         let mut range = ScanRange::first(ROW_PAGE);
         loop {
             let page = self.scan_state(Table::Inbox, &pk, range.clone()).await?;
-            self.hooks.subscriber.listed(self.number, &page.rows);
+            self.hooks.subscriber.listed(self.number, page.rows.iter().filter_map(read_summary).collect());
             match page.rows.last() {
                 Some(last) if page.more => range = range.after(last.ck.clone()),
                 _ => return Ok(()),
