@@ -7,7 +7,8 @@ use tracing_subscriber::fmt::format::FmtSpan;
 use crate::config::{Log, LogFormat};
 
 /// The bounds of every histogram of seconds: from a tenth of a millisecond to ten seconds.
-const SECONDS: [f64; 14] = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 2.5, 10.0];
+const SECONDS: [f64; 14] =
+    [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 2.5, 10.0];
 
 /// Starts the log; a second call changes nothing, so that several servers of one test share it.
 pub fn start_log(log: &Log) {

@@ -50,6 +50,8 @@ pub enum Contact {
         workspace: WorkspaceId,
         /// Where to.
         to: ContactId,
+        /// How many events this id took.
+        version: u64,
     },
 }
 
@@ -124,10 +126,12 @@ impl Entity for Contact {
                 person.version = 1;
                 *self = Self::Person(Box::new(person));
             }
-            ContactEvent::Aliased { workspace, to, .. } => *self = Self::Moved { workspace: *workspace, to: *to },
+            ContactEvent::Aliased { workspace, to, .. } => {
+                *self = Self::Moved { workspace: *workspace, to: *to, version: self.version() + 1 };
+            }
             ContactEvent::MergeStarted { to, .. } => {
                 if let Self::Person(person) = self {
-                    *self = Self::Moved { workspace: person.workspace, to: *to };
+                    *self = Self::Moved { workspace: person.workspace, to: *to, version: person.version + 1 };
                 }
             }
             _ => {
@@ -139,7 +143,11 @@ impl Entity for Contact {
     }
 
     fn version(&self) -> u64 {
-        self.person().map_or(0, |person| person.version)
+        match self {
+            Self::Nobody => 0,
+            Self::Person(person) => person.version,
+            Self::Moved { version, .. } => *version,
+        }
     }
 
     fn workspace(&self) -> Option<WorkspaceId> {

@@ -151,6 +151,7 @@ pub enum LimitAnswer {
 /// The state of one limit scope.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct LimitScope {
+    version: u64,
     workspace: Option<WorkspaceId>,
     tier: Option<(Timestamp, LimitTier)>,
     counted: Counted,
@@ -263,6 +264,7 @@ impl Entity for LimitScope {
     }
 
     fn apply(&mut self, event: &LimitEvent) {
+        self.version += 1;
         match event {
             LimitEvent::Opened { workspace } => self.workspace = Some(*workspace),
             LimitEvent::Reserved { customers, at } => {
@@ -279,7 +281,7 @@ impl Entity for LimitScope {
     }
 
     fn version(&self) -> u64 {
-        0
+        self.version
     }
 
     fn workspace(&self) -> Option<WorkspaceId> {

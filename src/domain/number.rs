@@ -59,7 +59,7 @@ pub struct Number {
     pub connection: Option<Connection>,
     /// It was taken away.
     pub disconnected: bool,
-    /// Rises with every change that people see; claims leave it alone.
+    /// How many events it took.
     pub version: u64,
     /// The rate the provider gave, and when.
     pub provider_rate: Option<(Timestamp, u32)>,
@@ -162,9 +162,7 @@ impl Entity for Number {
     }
 
     fn apply(&mut self, event: &NumberEvent) {
-        if !matches!(event, NumberEvent::RepliesClaimed { .. } | NumberEvent::ClaimsClosed { .. }) {
-            self.version += 1;
-        }
+        self.version += 1;
         match event {
             NumberEvent::Connected { connection, .. } => {
                 self.connection = Some(connection.as_ref().clone());

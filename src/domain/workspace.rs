@@ -28,9 +28,7 @@ pub use parts::{
     Account, ApiKey, App, Member, MemberToken, Scope, Settings, TokenDigest, secret_slot, verify_token_slot,
 };
 pub use slots::{api_key_slot, label_slot, member_slot, property_slot, team_slot};
-pub use template::{
-    Template, TemplateCategory, TemplateNews, components_slot, language_code, status_word, template_id,
-};
+pub use template::{Template, TemplateNews, components_slot, language_code, status_word, template_id};
 pub use template_shape::{ButtonShape, HeaderShape, QUICK_REPLIES_MAX, QUICK_REPLY_MAX_CHARS, TemplateShape};
 
 use super::contact::PropertyType;

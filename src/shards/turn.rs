@@ -53,7 +53,8 @@ pub(super) fn take<E: Kind>(
     let size = (events.len(), effects.len());
     let staged = owner.stage(size, facts, |writer| {
         let place = writer.entry(EntryOf { kind: E::KIND as u8, id, workspace, version }, &events, &effects)?;
-        let done = Decided { cell: Rc::clone(cell), id, workspace, version, place, events, effects, content, answer, reply };
+        let done =
+            Decided { cell: Rc::clone(cell), id, workspace, version, place, events, effects, content, answer, reply };
         Ok((place, Box::new(done) as Box<dyn Staged>))
     });
     if let Err(error) = staged {

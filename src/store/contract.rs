@@ -47,9 +47,7 @@ impl Bench {
         self.store.close().await.expect("closes");
         self.store = match (&self.store, &self.folder) {
             (AnyStore::Memory(store), _) => store.reopened().into(),
-            (AnyStore::Embedded(_), folder) => {
-                open(folder.as_ref().expect("has a folder").path(), &self.clock).into()
-            }
+            (AnyStore::Embedded(_), folder) => open(folder.as_ref().expect("has a folder").path(), &self.clock).into(),
         };
     }
 

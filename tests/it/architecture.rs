@@ -46,7 +46,8 @@ fn bad_examples_are_caught() {
     }
     let good = Source {
         path: "src/shards/good.rs".to_owned(),
-        text: "//! crate::http is above.\nuse crate::store::Store;\n#[cfg(test)]\nmod tests { use crate::app; }".to_owned(),
+        text: "//! crate::http is above.\nuse crate::store::Store;\n#[cfg(test)]\nmod tests { use crate::app; }"
+            .to_owned(),
     };
     assert!(imports(&good).is_empty() && absences(&good).is_empty());
 }

@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 
 use super::parts::{Account, Scope, Settings, TokenDigest};
-use super::template::TemplateCategory;
 use crate::domain::contact::PropertyType;
 use crate::domain::ids::{AccountId, ApiKeyId, AppId, LabelId, MemberId, PropertyId, TeamId, TemplateId};
 use crate::domain::inbound::{AccountEvent, TemplateStatus};
@@ -11,6 +10,7 @@ use crate::domain::message::Channel;
 use crate::domain::recall::Asked;
 use crate::domain::role::Role;
 use crate::domain::secret::Secret;
+use crate::domain::template_form::TemplateCategory;
 use crate::domain::time::Timestamp;
 
 /// What may be asked of a workspace.

@@ -7,32 +7,8 @@ use crate::domain::ids::{Keyring, TemplateId, WorkspaceId};
 use crate::domain::inbound::{AccountEvent, Quality, TemplateStatus};
 use crate::domain::message::TemplateFill;
 use crate::domain::refusal::Refusal;
+use crate::domain::template_form::TemplateCategory;
 use crate::domain::time::Timestamp;
-
-/// What a template is for, by the provider's rules and prices.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum TemplateCategory {
-    /// Offers and news: needs an opt-in.
-    Marketing,
-    /// About something the customer asked for or has.
-    Utility,
-    /// One-time passwords.
-    Authentication,
-}
-
-impl TemplateCategory {
-    /// The category with this word, in any letter case.
-    #[must_use]
-    pub fn from_word(word: &str) -> Option<Self> {
-        match word.to_ascii_lowercase().as_str() {
-            "marketing" => Some(Self::Marketing),
-            "utility" => Some(Self::Utility),
-            "authentication" => Some(Self::Authentication),
-            _ => None,
-        }
-    }
-}
 
 /// The word of a status.
 #[must_use]
@@ -116,7 +92,7 @@ impl Template {
         match news {
             TemplateNews::Status(status) => (at, gravity(status)) > (self.status.0, gravity(self.status.1)),
             TemplateNews::Quality(quality) => at > self.quality.0 || (at == self.quality.0 && quality < self.quality.1),
-            TemplateNews::Category(category) => (at, category) > self.category,
+            TemplateNews::Category(category) => (at, category.word()) > (self.category.0, self.category.1.word()),
         }
     }
 

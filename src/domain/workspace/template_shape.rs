@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::message::{MediaKind, TemplateFill, TemplateParameter, TemplateSlot};
 use crate::domain::refusal::Refusal;
+use crate::domain::template_form::placeholders;
 
 /// The most quick-reply buttons of a template.
 pub const QUICK_REPLIES_MAX: usize = 3;
@@ -183,19 +184,8 @@ const fn is_emoji(letter: char) -> bool {
     matches!(letter as u32, 0x2600..=0x27BF | 0x2B00..=0x2BFF | 0x1F000..=0x1FAFF | 0xFE0F)
 }
 
-/// The names between double braces, each once, in order.
 fn parameters(text: &str) -> Vec<String> {
-    let mut names: Vec<String> = Vec::new();
-    let mut rest = text;
-    while let Some((_, after)) = rest.split_once("{{") {
-        let Some((name, next)) = after.split_once("}}") else { break };
-        let name = name.trim().to_owned();
-        if !name.is_empty() && !names.contains(&name) {
-            names.push(name);
-        }
-        rest = next;
-    }
-    names
+    placeholders(text).into_iter().map(str::to_owned).collect()
 }
 
 fn check_texts(field: &str, names: &[String], given: &[TemplateParameter]) -> Result<(), Refusal> {

@@ -105,12 +105,7 @@ impl Disk {
     }
 
     /// Committed records after `after` or the checkpoint, whichever is later.
-    pub(super) fn replay(
-        &self,
-        shard: u16,
-        after: Position,
-        limit: usize,
-    ) -> Result<Vec<JournalRecord>, StoreError> {
+    pub(super) fn replay(&self, shard: u16, after: Position, limit: usize) -> Result<Vec<JournalRecord>, StoreError> {
         // Checkpoint and records of one moment: settling and trimming go on beside this.
         let moment = self.database.snapshot();
         let lease = moment.get(&self.hot, lease_key(shard)).map_err(unreadable)?;

@@ -4,8 +4,25 @@ use super::source::Source;
 
 /// The rooms from top to bottom: a module imports only modules below its own.
 const ROOMS: [&str; 19] = [
-    "main", "app", "http", "ingress", "push", "contacts", "conversations", "numbers", "limits", "workspaces", "shards",
-    "store", "providers", "channels", "actors", "telemetry", "config", "clock", "domain",
+    "main",
+    "app",
+    "http",
+    "ingress",
+    "push",
+    "contacts",
+    "conversations",
+    "numbers",
+    "limits",
+    "workspaces",
+    "shards",
+    "store",
+    "providers",
+    "channels",
+    "actors",
+    "telemetry",
+    "config",
+    "clock",
+    "domain",
 ];
 
 /// Words that must not stand in a room, and why.
