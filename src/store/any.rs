@@ -84,13 +84,7 @@ impl Store for AnyStore {
         }
     }
 
-    async fn commit(
-        &self,
-        lease: &mut Lease,
-        ts_us: i64,
-        record: Vec<u8>,
-        facts: Vec<Put>,
-    ) -> Result<Position, Fence> {
+    async fn commit(&self, lease: &mut Lease, ts_us: i64, record: Vec<u8>, facts: Vec<Put>) -> Result<Position, Fence> {
         match self {
             Self::Memory(store) => store.commit(lease, ts_us, record, facts).await,
             Self::Embedded(store) => store.commit(lease, ts_us, record, facts).await,

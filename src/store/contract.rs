@@ -11,8 +11,8 @@ use std::sync::Arc;
 use tempfile::TempDir;
 
 use super::{
-    AnyStore, EmbeddedOptions, EmbeddedStore, Lease, MemoryStore, Owner, Page, Position, Put, Row, RowKey, ScanRange,
-    Store, StoreError, Table,
+    AnyStore, EmbeddedOptions, EmbeddedStore, Lease, Owner, Page, Position, Put, Row, RowKey, ScanRange, Store,
+    StoreError, Table,
 };
 use crate::clock::FrozenClock;
 use crate::domain::time::Timestamp;
@@ -47,9 +47,7 @@ impl Bench {
         self.store.close().await.expect("closes");
         self.store = match (&self.store, &self.folder) {
             (AnyStore::Memory(store), _) => store.reopened().into(),
-            (AnyStore::Embedded(_), folder) => {
-                open(folder.as_ref().expect("has a folder").path(), &self.clock).into()
-            }
+            (AnyStore::Embedded(_), folder) => open(folder.as_ref().expect("has a folder").path(), &self.clock).into(),
         };
     }
 

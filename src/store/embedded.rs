@@ -209,13 +209,7 @@ impl Store for EmbeddedStore {
         self.read_aside(move |disk, now| disk.scan(table, &pk, &range, now)).await
     }
 
-    async fn commit(
-        &self,
-        lease: &mut Lease,
-        ts_us: i64,
-        record: Vec<u8>,
-        facts: Vec<Put>,
-    ) -> Result<Position, Fence> {
+    async fn commit(&self, lease: &mut Lease, ts_us: i64, record: Vec<u8>, facts: Vec<Put>) -> Result<Position, Fence> {
         let asked = lease.clone();
         let position = self.ask(|reply| Request::Commit { lease: asked, ts_us, record, facts, reply }).await?;
         lease.position = position;

@@ -13,8 +13,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::watch;
 
 use self::content::Content;
-use self::faults::{Verdict, unknown};
 pub use self::faults::{Fault, Faults, Operation};
+use self::faults::{Verdict, unknown};
 use super::{
     Fence, JournalRecord, Lease, Member, Owner, Page, Position, Put, Row, RowKey, ScanRange, Store, StoreError,
     StoreIdentity, Table,
@@ -107,18 +107,11 @@ impl Store for MemoryStore {
         self.meet(Operation::Read, |content| Ok(content.scan(table, pk, &range, self.clock.now()))).await
     }
 
-    async fn commit(
-        &self,
-        lease: &mut Lease,
-        ts_us: i64,
-        record: Vec<u8>,
-        facts: Vec<Put>,
-    ) -> Result<Position, Fence> {
+    async fn commit(&self, lease: &mut Lease, ts_us: i64, record: Vec<u8>, facts: Vec<Put>) -> Result<Position, Fence> {
         let asked = lease.clone();
         let now = self.clock.now();
-        let position = self
-            .meet(Operation::Commit, |content| content.commit(&asked, ts_us, record, facts, now))
-            .await?;
+        let position =
+            self.meet(Operation::Commit, |content| content.commit(&asked, ts_us, record, facts, now)).await?;
         lease.position = position;
         lease.last_ts_us = ts_us;
         Ok(position)
@@ -145,10 +138,8 @@ impl Store for MemoryStore {
     }
 
     async fn members(&self) -> Result<(u64, Vec<Member>), StoreError> {
-        self.meet(Operation::Membership, |content| {
-            Ok((content.membership.version, content.membership.members.clone()))
-        })
-        .await
+        self.meet(Operation::Membership, |content| Ok((content.membership.version, content.membership.members.clone())))
+            .await
     }
 
     async fn change_member(&self, expect_version: u64, member: Member) -> Result<bool, StoreError> {

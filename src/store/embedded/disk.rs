@@ -105,12 +105,7 @@ impl Disk {
     }
 
     /// Committed records after `after` or the checkpoint, whichever is later.
-    pub(super) fn replay(
-        &self,
-        shard: u16,
-        after: Position,
-        limit: usize,
-    ) -> Result<Vec<JournalRecord>, StoreError> {
+    pub(super) fn replay(&self, shard: u16, after: Position, limit: usize) -> Result<Vec<JournalRecord>, StoreError> {
         // Checkpoint and records of one moment: settling and trimming go on beside this.
         let moment = self.database.snapshot();
         let lease = moment.get(&self.hot, lease_key(shard)).map_err(unreadable)?;
@@ -152,6 +147,14 @@ impl Disk {
             head.last_ts_us = head.last_ts_us.max(last.ts_us);
         }
         Ok((head, trimmed))
+    }
+
+    /// The positions of a shard's records that are on disk.
+    #[cfg(test)]
+    pub(super) fn records_kept(&self, shard: u16) -> Vec<Position> {
+        let all = journal_key(shard, 0)..=journal_key(shard, Position::MAX);
+        let keys = self.journal.range(all).map(|guard| guard.key().expect("reads"));
+        keys.map(|key| Position::from_be_bytes(key[2..10].try_into().expect("is a key"))).collect()
     }
 
     pub(super) fn identity(&self) -> Result<Option<StoreIdentity>, StoreError> {
@@ -293,7 +296,7 @@ fn unreadable(error: fjall::Error) -> StoreError {
 fn sentence(error: &fjall::Error) -> String {
     match error {
         fjall::Error::Io(error) => error.to_string(),
-        fjall::Error::Poisoned => "an earlier write, or writing out a table, failed".into(),
+        fjall::Error::Poisoned => "the engine could not write out a table; the disk may be full or broken".into(),
         fjall::Error::InvalidVersion(_) => "it was written by an incompatible version".into(),
         error => error.to_string(),
     }

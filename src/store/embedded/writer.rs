@@ -19,9 +19,7 @@ use super::request::{Reply, Request};
 use crate::store::encoding::encode;
 use crate::store::head::{Admission, ShardHead};
 use crate::store::members::{Membership, beat_rises};
-use crate::store::{
-    Fence, JournalRecord, Lease, Member, Owner, Position, Put, StoreError, StoreIdentity, span,
-};
+use crate::store::{Fence, JournalRecord, Lease, Member, Owner, Position, Put, StoreError, StoreIdentity, span};
 
 /// One batch deletes at most so many old records, so that it stays a matter of milliseconds.
 const TRIM_MAX: Position = 512;
@@ -216,13 +214,7 @@ impl Writer {
         Ok(())
     }
 
-    fn acquire(
-        &mut self,
-        number: u16,
-        owner: Owner,
-        expect: Option<u64>,
-        gather: &mut Gather,
-    ) -> Result<Lease, Fence> {
+    fn acquire(&mut self, number: u16, owner: Owner, expect: Option<u64>, gather: &mut Gather) -> Result<Lease, Fence> {
         let shard = shard(&mut self.shards, &self.disk, number)?;
         let lease = shard.head.take(number, owner, expect)?;
         gather.own(&lease_key(number), shard.row()?);
@@ -237,12 +229,7 @@ impl Writer {
         Ok(())
     }
 
-    fn change_member(
-        &mut self,
-        expect_version: u64,
-        member: Member,
-        gather: &mut Gather,
-    ) -> Result<bool, StoreError> {
+    fn change_member(&mut self, expect_version: u64, member: Member, gather: &mut Gather) -> Result<bool, StoreError> {
         let changed = self.membership.change(expect_version, member);
         if changed {
             gather.own(MEMBERS_KEY, encode(&self.membership)?);
