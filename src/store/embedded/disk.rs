@@ -128,7 +128,7 @@ impl Disk {
 
     /// Where a shard's journal stands, and up to where it was deleted.
     pub(super) fn head(&self, shard: u16) -> Result<(ShardHead, Position), StoreError> {
-        let mut head = ShardHead::new();
+        let mut head = ShardHead::default();
         let mut trimmed = 0;
         if let Some(bytes) = self.hot.get(lease_key(shard)).map_err(unreadable)? {
             let row: LeaseRow = decode("lease", &bytes)?;
@@ -288,6 +288,7 @@ fn live(ck: Vec<u8>, cell: Cell, now: Timestamp) -> Option<Row> {
     cell.value.map(|value| Row { ck, value, ts_us })
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "the shape that `map_err` wants")]
 fn unreadable(error: fjall::Error) -> StoreError {
     StoreError::Final(format!("the store's folder cannot be read: {}", sentence(&error)))
 }
