@@ -11,8 +11,8 @@ use std::sync::Arc;
 use tempfile::TempDir;
 
 use super::{
-    AnyStore, EmbeddedOptions, EmbeddedStore, Lease, MemoryStore, Owner, Page, Position, Put, Row, RowKey, ScanRange,
-    Store, StoreError, Table,
+    AnyStore, EmbeddedOptions, EmbeddedStore, Lease, Owner, Page, Position, Put, Row, RowKey, ScanRange, Store,
+    StoreError, Table,
 };
 use crate::clock::FrozenClock;
 use crate::domain::time::Timestamp;

@@ -7,7 +7,7 @@ use xxhash_rust::xxh3::xxh3_128;
 use super::{Fence, Lease, Owner, Position, StoreError};
 
 /// Where a shard's journal stands.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct ShardHead {
     /// The present epoch; 0 before the first owner.
     pub(super) epoch: u64,
@@ -32,12 +32,14 @@ pub(super) enum Admission {
     Again(Position),
 }
 
-impl ShardHead {
+impl Default for ShardHead {
     /// A shard that nobody has owned.
-    pub(super) fn new() -> Self {
-        Self { last_ts_us: i64::MIN, ..Self::default() }
+    fn default() -> Self {
+        Self { epoch: 0, owner: None, position: 0, last_ts_us: i64::MIN, last_digest: None, checkpoint: 0 }
     }
+}
 
+impl ShardHead {
     /// Judges an append under `lease`.
     pub(super) fn admit(&self, lease: &Lease, ts_us: i64, record: &[u8]) -> Result<Admission, Fence> {
         self.check_epoch(lease)?;
@@ -109,7 +111,7 @@ mod tests {
 
     #[test]
     fn the_next_record_and_the_last_one_again_are_admitted() {
-        let mut head = ShardHead::new();
+        let mut head = ShardHead::default();
         let mut lease = head.take(3, OWNER, None).expect("is free");
         assert_eq!(head.admit(&lease, 10, b"a"), Ok(Admission::Next(1)));
         head.append(1, 10, b"a");
@@ -125,7 +127,7 @@ mod tests {
 
     #[test]
     fn an_older_epoch_is_told_the_present_one() {
-        let mut head = ShardHead::new();
+        let mut head = ShardHead::default();
         let unowned = Lease { shard: 3, epoch: 0, position: 0, last_ts_us: 0, checkpoint: 0 };
         assert_eq!(head.admit(&unowned, 1, b"a"), Err(Fence::Fenced { seen_epoch: Some(0) }));
         let old = head.take(3, OWNER, Some(0)).expect("is free");

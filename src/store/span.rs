@@ -9,8 +9,11 @@ pub(super) const SCAN_ROWS_MAX: usize = 10_000;
 /// A whole key has at most so many bytes.
 const KEY_BYTES_MAX: usize = 65_535;
 
+/// The first and the last whole key.
+pub(super) type Span = (Bound<Vec<u8>>, Bound<Vec<u8>>);
+
 /// The first and the last whole key of a scan; none when no key can lie between them.
-pub(super) fn span_of(table: Table, pk: &[u8], range: &ScanRange) -> Option<(Bound<Vec<u8>>, Bound<Vec<u8>>)> {
+pub(super) fn span_of(table: Table, pk: &[u8], range: &ScanRange) -> Option<Span> {
     let whole = |ck: &[u8]| RowKey::new(table, pk, ck).into_bytes();
     let empty = match (&range.from, &range.to) {
         (Bound::Included(from), Bound::Included(to)) => from > to,
@@ -92,7 +95,7 @@ mod tests {
         let range = |from, to| ScanRange { from, to, reverse: false, limit: 1 };
         let (a, b) = (b"a".to_vec(), b"b".to_vec());
         let empty = [
-            range(Bound::Included(b.clone()), Bound::Included(a.clone())),
+            range(Bound::Included(b), Bound::Included(a.clone())),
             range(Bound::Included(a.clone()), Bound::Excluded(a.clone())),
             range(Bound::Excluded(a.clone()), Bound::Included(a.clone())),
             range(Bound::Excluded(a.clone()), Bound::Excluded(a.clone())),

@@ -103,7 +103,7 @@ async fn bounds_and_direction_choose_the_rows(bench: Bench) {
     rows.push(Put::new(Table::Receipt, b"p", b"b", vec![], 1));
     bench.put(rows).await;
     let key = |byte: &[u8; 1]| byte.to_vec();
-    let cases: [(Bound<Vec<u8>>, Bound<Vec<u8>>, usize, &str, bool); 9] = [
+    let cases: [(Bound<_>, Bound<_>, usize, &str, bool); 9] = [
         (Bound::Unbounded, Bound::Unbounded, 9, "abcd", false),
         (Bound::Unbounded, Bound::Unbounded, 4, "abcd", false),
         (Bound::Unbounded, Bound::Unbounded, 3, "abc", true),

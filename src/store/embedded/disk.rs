@@ -128,7 +128,7 @@ impl Disk {
 
     /// Where a shard's journal stands, and up to where it was deleted.
     pub(super) fn head(&self, shard: u16) -> Result<(ShardHead, Position), StoreError> {
-        let mut head = ShardHead::new();
+        let mut head = ShardHead::default();
         let mut trimmed = 0;
         if let Some(bytes) = self.hot.get(lease_key(shard)).map_err(unreadable)? {
             let row: LeaseRow = decode("lease", &bytes)?;
@@ -147,6 +147,14 @@ impl Disk {
             head.last_ts_us = head.last_ts_us.max(last.ts_us);
         }
         Ok((head, trimmed))
+    }
+
+    /// The positions of a shard's records that are on disk.
+    #[cfg(test)]
+    pub(super) fn records_kept(&self, shard: u16) -> Vec<Position> {
+        let all = journal_key(shard, 0)..=journal_key(shard, Position::MAX);
+        let keys = self.journal.range(all).map(|guard| guard.key().expect("reads"));
+        keys.map(|key| Position::from_be_bytes(key[2..10].try_into().expect("is a key"))).collect()
     }
 
     pub(super) fn identity(&self) -> Result<Option<StoreIdentity>, StoreError> {
@@ -280,6 +288,7 @@ fn live(ck: Vec<u8>, cell: Cell, now: Timestamp) -> Option<Row> {
     cell.value.map(|value| Row { ck, value, ts_us })
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "the shape that `map_err` wants")]
 fn unreadable(error: fjall::Error) -> StoreError {
     StoreError::Final(format!("the store's folder cannot be read: {}", sentence(&error)))
 }
@@ -288,7 +297,7 @@ fn unreadable(error: fjall::Error) -> StoreError {
 fn sentence(error: &fjall::Error) -> String {
     match error {
         fjall::Error::Io(error) => error.to_string(),
-        fjall::Error::Poisoned => "an earlier write, or writing out a table, failed".into(),
+        fjall::Error::Poisoned => "the engine could not write out a table; the disk may be full or broken".into(),
         fjall::Error::InvalidVersion(_) => "it was written by an incompatible version".into(),
         error => error.to_string(),
     }

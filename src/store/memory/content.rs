@@ -26,7 +26,7 @@ pub(super) struct Content {
 
 impl Content {
     pub(super) fn head(&mut self, shard: u16) -> &mut ShardHead {
-        self.heads.entry(shard).or_insert_with(ShardHead::new)
+        self.heads.entry(shard).or_default()
     }
 
     pub(super) fn put(&mut self, rows: Vec<Put>, now: Timestamp) -> Result<(), StoreError> {
