@@ -7,8 +7,11 @@
 //!
 //! Nothing here awaits, reads a clock, draws a random number or touches the world.
 
+pub mod access;
 pub mod author;
+pub mod consent;
 pub mod content;
+pub mod conversation;
 pub mod effect;
 pub mod entity;
 pub mod ids;
@@ -17,4 +20,6 @@ pub mod message;
 pub mod outbound;
 pub mod refusal;
 pub mod secret;
+pub mod status;
 pub mod time;
+pub mod window;
