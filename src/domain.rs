@@ -7,13 +7,14 @@
 //!
 //! Nothing here awaits, reads a clock, draws a random number or touches the world.
 
+pub mod access;
 pub mod author;
+pub mod consent;
 pub mod contact;
 pub mod content;
+pub mod conversation;
 pub mod effect;
 pub mod entity;
-#[cfg(test)]
-mod golden;
 pub mod ids;
 pub mod inbound;
 pub mod limit;
@@ -25,6 +26,11 @@ pub mod recall;
 pub mod refusal;
 pub mod role;
 pub mod secret;
+pub mod status;
 pub mod template_form;
 pub mod time;
+pub mod window;
 pub mod workspace;
+
+#[cfg(test)]
+mod golden;

@@ -152,7 +152,7 @@ impl Workspaces {
     ) -> Option<TemplateFacts> {
         let workspace = self.find(workspace)?;
         let (_, template) = workspace.template_for(account, name, language)?;
-        Some(TemplateFacts { category: template.category.1.into(), status: template.status.1 })
+        Some(TemplateFacts { category: template.charged_as(), status: template.status.1 })
     }
 
     fn places(&self, fits: impl Fn(&crate::domain::workspace::Account) -> bool) -> Vec<AccountPlace> {
