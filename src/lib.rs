@@ -2,12 +2,13 @@
 //!
 //! The modules stand in their total order, top to bottom: a module imports only modules below it.
 
+pub mod http;
 pub mod ingress;
 pub mod push;
 
+pub mod conversations;
 pub mod numbers;
 pub mod workspaces;
-
 
 pub mod shards;
 pub mod store;

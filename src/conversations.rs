@@ -1,0 +1,3 @@
+//! Conversations as people and programs use them: lists, threads, sending, and the small commands.
+
+pub mod inbox;
