@@ -154,7 +154,7 @@ proptest! {
 fn stored_bytes_stay() {
     let at = Timestamp(1_795_165_200_000);
     check(
-        "limit_events",
+        include_str!("../../../tests/golden/limit_events.txt"),
         &[
             LimitEvent::Opened { workspace: WorkspaceId(1) },
             LimitEvent::Reserved { customers: vec![1, u64::MAX], at },

@@ -270,7 +270,7 @@ fn stored_bytes_stay() {
     });
     let restriction = Restriction { business_initiated: true, customer_initiated: false, until: Some(at) };
     check(
-        "number_events",
+        include_str!("../../../tests/golden/number_events.txt"),
         &[
             NumberEvent::Connected { connection, at, author },
             NumberEvent::Disconnected { at, author },

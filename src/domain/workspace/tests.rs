@@ -329,5 +329,5 @@ fn stored_bytes_stay() {
     let at = Timestamp(1_795_165_200_000);
     let events: Vec<WorkspaceEvent> =
         facts.into_iter().map(|what| WorkspaceEvent { at, author: ADMIN, what }).collect();
-    check("workspace_events", &events);
+    check(include_str!("../../../tests/golden/workspace_events.txt"), &events);
 }
