@@ -10,16 +10,26 @@
 pub mod access;
 pub mod author;
 pub mod consent;
+pub mod contact;
 pub mod content;
 pub mod conversation;
 pub mod effect;
 pub mod entity;
+#[cfg(test)]
+mod golden;
 pub mod ids;
 pub mod inbound;
+pub mod limit;
 pub mod message;
+pub mod number;
 pub mod outbound;
+pub mod pace;
+pub mod recall;
 pub mod refusal;
+pub mod role;
 pub mod secret;
 pub mod status;
+pub mod template_form;
 pub mod time;
 pub mod window;
+pub mod workspace;

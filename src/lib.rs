@@ -2,13 +2,24 @@
 //!
 //! The modules stand in their total order, top to bottom: a module imports only modules below it.
 
+pub mod ingress;
 pub mod push;
+
+pub mod numbers;
+pub mod workspaces;
+
 
 pub mod shards;
 pub mod store;
 
 pub mod providers;
 
+pub mod channels;
+
 pub mod actors;
+pub mod telemetry;
+
+pub mod config;
+
 pub mod clock;
 pub mod domain;

@@ -7,11 +7,16 @@
 
 mod cell;
 mod committer;
+mod deliveries;
 mod effect_runner;
 mod entity_actor;
 mod error;
+mod facts;
+mod feed;
 mod kind;
 mod kinds;
+mod lines;
+mod lists;
 mod news;
 mod node;
 mod overlay;
@@ -22,8 +27,12 @@ pub mod rows;
 mod timers;
 mod turn;
 
+pub use deliveries::{DeferredItem, DeferredKey, KeptDelivery, KeptReason};
 pub use effect_runner::{Carrying, EffectRunner};
 pub use error::CommandError;
+pub use facts::ThreadPage;
+pub use feed::{FeedPage, FeedTurn};
+pub use lists::ContactPlace;
 pub use kind::{Kind, SummaryRow};
 pub use news::{Committed, News, Subscriber};
 pub use node::{Node, ShardOptions};

@@ -4,20 +4,32 @@
 //! together; rows are last-write-wins by timestamp; nothing is atomic across commits, nothing is
 //! ordered across partitions, no scan is unbounded. Above [`crate::shards`] nobody comes here.
 
+mod any;
+mod cell;
+#[cfg(test)]
+mod contract;
+pub mod embedded;
+pub mod encoding;
+mod head;
+mod members;
+pub mod memory;
 pub mod row;
-#[expect(clippy::all, clippy::unwrap_used, missing_docs, reason = "temporary")]
-pub mod stub;
-pub use stub::AnyStore;
+mod span;
 
 use std::future::Future;
 
+use serde::{Deserialize, Serialize};
+
+pub use any::AnyStore;
+pub use embedded::{EmbeddedOptions, EmbeddedStore};
+pub use memory::{Fault, Faults, MemoryStore, Operation};
 pub use row::{Page, Put, Row, RowKey, ScanRange, Table};
 
 /// A place in a shard's journal: dense, from 1. Zero is before the first record.
 pub type Position = u64;
 
 /// Who owns a shard: a node and the number of its start.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Owner {
     /// The node.
     pub node: u128,
@@ -63,7 +75,7 @@ pub struct StoreIdentity {
 }
 
 /// A member of the cluster.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Member {
     /// Who.
     pub owner: Owner,
@@ -82,7 +94,8 @@ pub enum StoreError {
     /// Perhaps: only the same bytes may be tried again.
     #[error("the store did not say whether it took it: {0}")]
     Unknown(String),
-    /// Certainly not, and never again by this process: an I/O error of the embedded engine is final.
+    /// Nothing more by this process: an I/O error of the embedded engine is final. What was under way was
+    /// not acknowledged; whether it was written shows when the next process replays.
     #[error("the store has failed for good: {0}")]
     Final(String),
     /// Stored bytes cannot be read.

@@ -1,44 +1,13 @@
 //! The one access rule: who may see and do what, for push, listing, search, sending and export.
 
-use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
 use super::ids::{AccountId, MemberId, TeamId};
+use super::role::Role;
 use super::time::Timestamp;
 
 /// How long a mention gives access to its conversation.
 pub const MENTION_ACCESS: Duration = Duration::from_secs(24 * 3_600);
-
-/// What a member is in the workspace.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Role {
-    /// Sees everything.
-    Admin,
-    /// Sees the teams' and the unassigned.
-    TeamAdmin,
-    /// Sees own, own team's unowned, and collaborations.
-    #[default]
-    Staff,
-}
-
-impl Role {
-    /// The word used in JSON.
-    #[must_use]
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::Admin => "admin",
-            Self::TeamAdmin => "team_admin",
-            Self::Staff => "staff",
-        }
-    }
-
-    /// The role with this word.
-    #[must_use]
-    pub fn from_word(word: &str) -> Option<Self> {
-        [Self::Admin, Self::TeamAdmin, Self::Staff].into_iter().find(|role| role.word() == word)
-    }
-}
 
 /// What is to be done with a conversation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -116,6 +116,9 @@ pub trait Entity: Clone + Default + Serialize + DeserializeOwned + Send + 'stati
         command
     }
 
+    /// How many events it has taken: each raises it by one. Answers and events carry it.
+    fn version(&self) -> u64;
+
     /// The tenant this entity belongs to, once it has been created.
     fn workspace(&self) -> Option<WorkspaceId>;
 }

@@ -78,6 +78,9 @@ pub struct InboundItem {
     pub item_id: String,
     /// What it says.
     pub kind: InboundKind,
+    /// When, by the provider's clock, where the item itself holds no time: account events.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<Timestamp>,
 }
 
 /// What one item says.

@@ -143,7 +143,7 @@ pub(super) trait AnySlot {
     fn as_any(&self) -> &dyn Any;
     /// The committed state as it is stored, and its line in a list.
     fn snapshot(&self) -> Result<Vec<u8>, UnreadableRecord>;
-    fn summary(&self, id: u128, shard: u16) -> Option<super::kind::SummaryRow>;
+    fn summary(&self, id: u128, shard: u16, now: Timestamp) -> Option<super::kind::SummaryRow>;
     /// Whether it may leave memory: nothing is under way and nobody waits.
     fn is_quiet(&self) -> bool;
     fn used_at(&self) -> Timestamp;
@@ -166,8 +166,8 @@ impl<E: Kind> AnySlot for Slot<E> {
         write_snapshot(self.cell.position.get(), &*self.cell.committed.borrow())
     }
 
-    fn summary(&self, id: u128, shard: u16) -> Option<super::kind::SummaryRow> {
-        self.cell.with_committed(|state| state.summary_row(id, shard))
+    fn summary(&self, id: u128, shard: u16, now: Timestamp) -> Option<super::kind::SummaryRow> {
+        self.cell.with_committed(|state| state.summary_row(id, shard, now))
     }
 
     fn is_quiet(&self) -> bool {

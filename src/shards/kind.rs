@@ -2,6 +2,7 @@
 
 use super::news::{Committed, News};
 use crate::domain::entity::Entity;
+use crate::domain::time::Timestamp;
 use crate::store::RowKey;
 
 /// A line in a list, written when the entity settles: read without waking the entity.
@@ -15,9 +16,9 @@ pub struct SummaryRow {
 
 /// An entity that shards carry.
 pub trait Kind: Entity {
-    /// Its line in a list, if it has one.
-    fn summary_row(&self, id: u128, shard: u16) -> Option<SummaryRow>;
+    /// Its line in a list, if it has one, as of `now`.
+    fn summary_row(&self, id: u128, shard: u16, now: Timestamp) -> Option<SummaryRow>;
 
     /// What subscribers hear when something of it was committed.
-    fn news<'a>(committed: &'a Committed<'a, Self>) -> Option<News<'a>>;
+    fn news<'a>(committed: &'a Committed<'a, Self>) -> News<'a>;
 }

@@ -9,7 +9,12 @@ use super::owner::{Owner, entity_key};
 use super::record;
 use crate::actors::Waiting;
 use crate::domain::entity::EntityKind;
-use crate::store::{Position, Store, StoreError};
+use crate::domain::contact::Contact;
+use crate::domain::conversation::Conversation;
+use crate::domain::limit::LimitScope;
+use crate::domain::number::Number;
+use crate::domain::workspace::Workspace;
+use crate::store::{Position, StoreError};
 
 /// A future on one arbiter.
 type Local<T> = std::pin::Pin<Box<dyn Future<Output = T>>>;
@@ -17,11 +22,11 @@ type Local<T> = std::pin::Pin<Box<dyn Future<Output = T>>>;
 /// Wakes an entity. Answers whether it took the wake-up.
 pub(super) fn wake(owner: &Rc<Owner>, kind: EntityKind, id: u128) -> Local<bool> {
     match kind {
-        EntityKind::Workspace
-        | EntityKind::Contact
-        | EntityKind::Conversation
-        | EntityKind::Number
-        | EntityKind::LimitScope => Box::pin(async { true }),
+        EntityKind::Workspace => wake_one::<Workspace>(owner, id),
+        EntityKind::Contact => wake_one::<Contact>(owner, id),
+        EntityKind::Conversation => wake_one::<Conversation>(owner, id),
+        EntityKind::Number => wake_one::<Number>(owner, id),
+        EntityKind::LimitScope => wake_one::<LimitScope>(owner, id),
     }
 }
 
@@ -33,11 +38,11 @@ pub(super) async fn replay(
     events: Vec<(Position, Vec<u8>)>,
 ) -> Result<(), StoreError> {
     match kind {
-        EntityKind::Workspace
-        | EntityKind::Contact
-        | EntityKind::Conversation
-        | EntityKind::Number
-        | EntityKind::LimitScope => Ok(()),
+        EntityKind::Workspace => replay_one::<Workspace>(owner, id, events).await,
+        EntityKind::Contact => replay_one::<Contact>(owner, id, events).await,
+        EntityKind::Conversation => replay_one::<Conversation>(owner, id, events).await,
+        EntityKind::Number => replay_one::<Number>(owner, id, events).await,
+        EntityKind::LimitScope => replay_one::<LimitScope>(owner, id, events).await,
     }
 }
 
@@ -70,7 +75,7 @@ async fn replay_one<E: Kind>(owner: &Rc<Owner>, id: u128, events: Vec<(Position,
         position = at;
     }
     let snapshot = write_snapshot(position, &state).map_err(unreadable)?;
-    owner.keep_replayed((E::KIND, id), snapshot, state.summary_row(id, owner.number()));
+    owner.keep_replayed((E::KIND, id), snapshot, state.summary_row(id, owner.number(), owner.now()));
     owner.rearm(E::KIND, id, due_before, state.due());
     Ok(())
 }

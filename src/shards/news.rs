@@ -1,8 +1,13 @@
 //! News goes up only through subscriptions: what was committed, shown to whoever `app` plugged in.
 
+use crate::domain::contact::Contact;
 use crate::domain::content::Content;
+use crate::domain::conversation::{Conversation, Summary};
 use crate::domain::ids::WorkspaceId;
-use crate::store::{Position, Row};
+use crate::domain::limit::LimitScope;
+use crate::domain::number::Number;
+use crate::domain::workspace::Workspace;
+use crate::store::Position;
 
 /// What one turn committed.
 pub struct Committed<'a, E: crate::domain::entity::Entity> {
@@ -18,6 +23,8 @@ pub struct Committed<'a, E: crate::domain::entity::Entity> {
     pub id: u128,
     /// The tenant.
     pub workspace: WorkspaceId,
+    /// The entity's version before the first event; each event raises it by one.
+    pub version: u64,
     /// The state after it.
     pub state: &'a E,
     /// What happened, in order.
@@ -28,14 +35,26 @@ pub struct Committed<'a, E: crate::domain::entity::Entity> {
 
 /// What a subscriber hears, by kind.
 pub enum News<'a> {
-    #[doc(hidden)]
-    None(std::marker::PhantomData<&'a ()>),
+    /// Of a workspace.
+    Workspace(&'a Committed<'a, Workspace>),
+    /// Of a contact.
+    Contact(&'a Committed<'a, Contact>),
+    /// Of a conversation.
+    Conversation(&'a Committed<'a, Conversation>),
+    /// Of a number.
+    Number(&'a Committed<'a, Number>),
+    /// Of a messaging limit.
+    LimitScope(&'a Committed<'a, LimitScope>),
 }
 
 /// Hears what a shard committed, on the shard's own arbiter, in the order of its log. It must not block.
 pub trait Subscriber {
-    /// The shard opened: here are the lines of its lists, page by page, before anything else is told.
-    fn listed(&self, shard: u16, rows: &[Row]);
+    /// The shard opened, or opened again: here are its conversations, page by page.
+    fn listed(&self, shard: u16, conversations: Vec<Summary>);
+
+    /// The lines told stand for everything up to this record. Turns before it that were not told are
+    /// in the feed alone.
+    fn caught_up(&self, shard: u16, position: Position);
 
     /// A turn was committed.
     fn committed(&self, news: &News<'_>);

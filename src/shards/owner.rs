@@ -93,6 +93,8 @@ pub(super) struct Owner {
     lease: RefCell<Option<Lease>>,
     epoch: Cell<u64>,
     position: Cell<Position>,
+    /// The last record of which everything was told.
+    told: Cell<Position>,
     last_ts_us: Cell<i64>,
     committer: Committer,
     directory: RefCell<ById<Box<dyn AnySlot>>>,
@@ -117,6 +119,7 @@ impl Owner {
             lease: RefCell::new(None),
             epoch: Cell::new(0),
             position: Cell::new(0),
+            told: Cell::new(0),
             last_ts_us: Cell::new(0),
             committer: Committer::default(),
             directory: RefCell::default(),
@@ -134,6 +137,11 @@ impl Owner {
 
     pub(super) fn number(&self) -> u16 {
         self.number
+    }
+
+    /// The last record of which everything was told to the subscriber.
+    pub(super) fn told(&self) -> Position {
+        self.told.get()
     }
 
     pub(super) fn now(&self) -> Timestamp {
@@ -226,6 +234,7 @@ impl Owner {
 
     /// Every turn of a record has been told.
     pub(super) fn record_ended(&self, position: Position) {
+        self.told.set(position);
         self.hooks.subscriber.record_ended(self.number, position);
         if self.overlay.borrow().waiting_bytes() >= self.node.options.settle_bytes {
             self.settle_wanted.notify_one();
@@ -302,7 +311,7 @@ impl Owner {
 
     pub(super) fn keep_snapshot(&self, key: EntityKey, slot: &dyn AnySlot) {
         match slot.snapshot() {
-            Ok(bytes) => self.keep_replayed(key, bytes, slot.summary(key.1, self.number)),
+            Ok(bytes) => self.keep_replayed(key, bytes, slot.summary(key.1, self.number, self.now())),
             Err(error) => tracing::error!(shard = self.number, kind = ?key.0, %error, "failed to encode a snapshot"),
         }
     }

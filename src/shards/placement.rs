@@ -198,6 +198,22 @@ impl Shards {
         }
     }
 
+    /// Runs something on the arbiter that carries an entity's shard.
+    ///
+    /// # Errors
+    /// The shard is not placed, or its arbiter has ended.
+    pub async fn on_arbiter_of<R: Send + 'static>(
+        &self,
+        id: u128,
+        job: impl FnOnce() -> R + Send + 'static,
+    ) -> Result<R, CommandError> {
+        let (reply, answer) = oneshot::channel();
+        self.on(self.shard_of(id), move |_| {
+            let _ = reply.send(job());
+        });
+        answer.await.map_err(|_| CommandError::unavailable())
+    }
+
     /// Runs something asynchronous on a shard's arbiter and hands its outcome back.
     pub(super) async fn on_async<R, F>(
         &self,

@@ -1,8 +1,8 @@
 //! One record of a shard's log: the events and effects of many actors, committed together.
 //!
 //! Bytes are a contract. A record is a version byte and entries, one after another:
-//! `length u32 | kind u8 | id 16 | workspace 16 | first event u16 | first effect u16 | events length u32 |
-//! events | effects`, integers big-endian, events and effects in compact MessagePack. An entry of
+//! `length u32 | kind u8 | id 16 | workspace 16 | version u64 | first event u16 | first effect u16 |
+//! events length u32 | events | effects`, integers big-endian, events and effects in compact MessagePack. An entry of
 //! kind 0 holds the ids of effects that have been answered. Nothing personal is in it.
 
 use serde::Serialize;
@@ -15,7 +15,20 @@ use crate::domain::ids::WorkspaceId;
 pub(super) const RECORD_VERSION: u8 = 1;
 /// The kind number of an entry that closes effects.
 const CLOSES: u8 = 0;
-const HEAD_LEN: usize = 1 + 16 + 16 + 2 + 2 + 4;
+const HEAD_LEN: usize = 1 + 16 + 16 + 8 + 2 + 2 + 4;
+
+/// Whose turn an entry holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct EntryOf {
+    /// The stored number of the entity's kind.
+    pub(super) kind: u8,
+    /// The entity.
+    pub(super) id: u128,
+    /// The tenant.
+    pub(super) workspace: WorkspaceId,
+    /// The entity's version before the turn; each event raises it by one.
+    pub(super) version: u64,
+}
 
 /// Why stored bytes are not a record.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -49,18 +62,17 @@ impl RecordWriter {
     /// Adds what one actor decided. An event that cannot be written is a mistake in its type.
     pub(super) fn entry<V: Serialize>(
         &mut self,
-        kind: u8,
-        id: u128,
-        workspace: WorkspaceId,
+        of: EntryOf,
         events: &[V],
         effects: &[Effect],
     ) -> Result<EntryPlace, UnreadableRecord> {
         let place = EntryPlace { first_event: self.events, first_effect: self.effects };
         let start = self.bytes.len();
         self.bytes.extend_from_slice(&[0; 4]);
-        self.bytes.push(kind);
-        self.bytes.extend_from_slice(&id.to_be_bytes());
-        self.bytes.extend_from_slice(&workspace.0.to_be_bytes());
+        self.bytes.push(of.kind);
+        self.bytes.extend_from_slice(&of.id.to_be_bytes());
+        self.bytes.extend_from_slice(&of.workspace.0.to_be_bytes());
+        self.bytes.extend_from_slice(&of.version.to_be_bytes());
         self.bytes.extend_from_slice(&place.first_event.to_be_bytes());
         self.bytes.extend_from_slice(&place.first_effect.to_be_bytes());
         let length_at = self.bytes.len();
@@ -94,13 +106,10 @@ impl RecordWriter {
     pub(super) fn feed_segment(&self, start: usize) -> Option<(WorkspaceId, Vec<u8>)> {
         let entry = self.bytes.get(start + 4..)?;
         let events_len = number(entry.get(HEAD_LEN - 4..HEAD_LEN)?) as usize;
-        let segment = feed_segment(
-            entry[0],
-            wide(&entry[1..17]),
-            number(&entry[33..35]) as u16,
-            entry.get(HEAD_LEN..HEAD_LEN + events_len)?,
-        )?;
-        Some((WorkspaceId(wide(&entry[17..33])), segment))
+        let of = entry_of(entry);
+        let first_event = number(&entry[41..43]) as u16;
+        let segment = feed_segment(of, first_event, entry.get(HEAD_LEN..HEAD_LEN + events_len)?)?;
+        Some((of.workspace, segment))
     }
 
     /// Its size so far, in bytes.
@@ -129,12 +138,8 @@ impl RecordWriter {
 pub(super) enum EntryView<'a> {
     /// What one actor decided.
     Decided {
-        /// The stored number of its kind.
-        kind: u8,
-        /// The entity.
-        id: u128,
-        /// The tenant.
-        workspace: WorkspaceId,
+        /// Whose turn.
+        of: EntryOf,
         /// Where its events and effects stand.
         place: EntryPlace,
         /// Events in MessagePack.
@@ -175,12 +180,10 @@ pub(super) fn entries(record: &[u8]) -> Result<Vec<EntryView<'_>>, UnreadableRec
         }
         let (events, effects) = payload.split_at(events_len);
         found.push(EntryView::Decided {
-            kind,
-            id: wide(&entry[1..17]),
-            workspace: WorkspaceId(wide(&entry[17..33])),
+            of: entry_of(entry),
             place: EntryPlace {
-                first_event: number(&entry[33..35]) as u16,
-                first_effect: number(&entry[35..37]) as u16,
+                first_event: number(&entry[41..43]) as u16,
+                first_effect: number(&entry[43..45]) as u16,
             },
             events,
             effects,
@@ -196,15 +199,17 @@ pub(super) struct FeedEntryView<'a> {
     pub(super) kind: u8,
     /// The entity.
     pub(super) id: u128,
+    /// The entity's version before the first event.
+    pub(super) version: u64,
     /// The index of the first event in the record.
     pub(super) first_event: u16,
     /// Events in MessagePack.
     pub(super) events: &'a [u8],
 }
 
-/// The turns of a feed row: `kind u8 | id 16 | first event u16 | events length u32 | events`, after a version byte.
+/// The turns of a feed row: `kind u8 | id 16 | version u64 | first event u16 | events length u32 | events`, after a version byte.
 pub(super) fn feed_entries(row: &[u8]) -> Result<Vec<FeedEntryView<'_>>, UnreadableRecord> {
-    const FEED_HEAD_LEN: usize = 1 + 16 + 2 + 4;
+    const FEED_HEAD_LEN: usize = 1 + 16 + 8 + 2 + 4;
     let Some((&RECORD_VERSION, mut rest)) = row.split_first() else {
         return Err(UnreadableRecord("a feed row has an unknown version".into()));
     };
@@ -214,7 +219,7 @@ pub(super) fn feed_entries(row: &[u8]) -> Result<Vec<FeedEntryView<'_>>, Unreada
             return Err(UnreadableRecord("a feed row ends within a head".into()));
         }
         let (head, tail) = rest.split_at(FEED_HEAD_LEN);
-        let events_len = number(&head[19..23]) as usize;
+        let events_len = number(&head[27..31]) as usize;
         if tail.len() < events_len {
             return Err(UnreadableRecord("a feed row ends within its events".into()));
         }
@@ -223,7 +228,8 @@ pub(super) fn feed_entries(row: &[u8]) -> Result<Vec<FeedEntryView<'_>>, Unreada
         found.push(FeedEntryView {
             kind: head[0],
             id: wide(&head[1..17]),
-            first_event: number(&head[17..19]) as u16,
+            version: wide(&head[17..25]) as u64,
+            first_event: number(&head[25..27]) as u16,
             events,
         });
     }
@@ -231,14 +237,15 @@ pub(super) fn feed_entries(row: &[u8]) -> Result<Vec<FeedEntryView<'_>>, Unreada
 }
 
 /// The events of one turn as a feed row keeps them; none where nothing happened.
-pub(super) fn feed_segment(kind: u8, id: u128, first_event: u16, events: &[u8]) -> Option<Vec<u8>> {
+pub(super) fn feed_segment(of: EntryOf, first_event: u16, events: &[u8]) -> Option<Vec<u8>> {
     // One byte is an empty array.
     if events.len() <= 1 {
         return None;
     }
-    let mut segment = Vec::with_capacity(23 + events.len());
-    segment.push(kind);
-    segment.extend_from_slice(&id.to_be_bytes());
+    let mut segment = Vec::with_capacity(31 + events.len());
+    segment.push(of.kind);
+    segment.extend_from_slice(&of.id.to_be_bytes());
+    segment.extend_from_slice(&of.version.to_be_bytes());
     segment.extend_from_slice(&first_event.to_be_bytes());
     segment.extend_from_slice(&(events.len() as u32).to_be_bytes());
     segment.extend_from_slice(events);
@@ -253,6 +260,16 @@ pub(super) fn write<T: Serialize + ?Sized>(into: &mut Vec<u8>, value: &T) -> Res
 /// Reads a value in compact MessagePack.
 pub(super) fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, UnreadableRecord> {
     rmp_serde::from_slice(bytes).map_err(|error| UnreadableRecord(error.to_string()))
+}
+
+/// Whose turn the entry is; its head is whole.
+fn entry_of(entry: &[u8]) -> EntryOf {
+    EntryOf {
+        kind: entry[0],
+        id: wide(&entry[1..17]),
+        workspace: WorkspaceId(wide(&entry[17..33])),
+        version: wide(&entry[33..41]) as u64,
+    }
 }
 
 fn frame(bytes: &[u8]) -> Result<(&[u8], &[u8]), UnreadableRecord> {
@@ -279,21 +296,24 @@ fn wide(bytes: &[u8]) -> u128 {
 mod tests {
     use super::*;
 
+    fn of(kind: u8, id: u128) -> EntryOf {
+        EntryOf { kind, id, workspace: WorkspaceId(4), version: 11 }
+    }
+
     #[test]
     fn what_is_written_is_read() {
         let mut writer = RecordWriter::new();
-        let workspace = WorkspaceId(9);
-        writer.entry(3, 7, workspace, &[1_u32, 2], &[]).expect("encodes");
+        writer.entry(of(3, 7), &[1_u32, 2], &[]).expect("encodes");
         let closed = vec![EffectId { shard: 1, position: 2, index: 3 }];
         writer.closes(&closed).expect("encodes");
-        let place = writer.entry(2, 8, workspace, &["x"], &[]).expect("encodes");
+        let place = writer.entry(of(2, 8), &["x"], &[]).expect("encodes");
         assert_eq!(place, EntryPlace { first_event: 2, first_effect: 0 });
         let bytes = writer.into_bytes();
         let entries = entries(&bytes).expect("reads");
         assert_eq!(entries.len(), 3);
         assert_eq!(entries[1], EntryView::Closed(closed));
         match &entries[0] {
-            EntryView::Decided { kind: 3, id: 7, events, .. } => {
+            EntryView::Decided { of: EntryOf { kind: 3, id: 7, version: 11, .. }, events, .. } => {
                 assert_eq!(read::<Vec<u32>>(events).expect("reads"), vec![1, 2]);
             }
             other => panic!("unexpected {other:?}"),
@@ -304,24 +324,24 @@ mod tests {
     fn the_feed_keeps_what_happened() {
         let mut writer = RecordWriter::new();
         let start = writer.len();
-        writer.entry(3, 7, WorkspaceId(4), &[5_u32], &[]).expect("encodes");
+        writer.entry(of(3, 7), &[5_u32], &[]).expect("encodes");
         let (workspace, segment) = writer.feed_segment(start).expect("something happened");
         assert_eq!(workspace, WorkspaceId(4));
         let row = [&[RECORD_VERSION], segment.as_slice(), segment.as_slice()].concat();
         let entries = feed_entries(&row).expect("reads");
         assert_eq!(entries.len(), 2);
-        assert_eq!((entries[0].kind, entries[0].id, entries[0].first_event), (3, 7, 0));
+        assert_eq!((entries[0].kind, entries[0].id, entries[0].version, entries[0].first_event), (3, 7, 11, 0));
         assert_eq!(read::<Vec<u32>>(entries[1].events).expect("reads"), vec![5]);
         assert!(feed_entries(&row[..row.len() - 1]).is_err());
         let empty = writer.len();
-        writer.entry::<u32>(3, 7, WorkspaceId(4), &[], &[]).expect("encodes");
+        writer.entry::<u32>(of(3, 7), &[], &[]).expect("encodes");
         assert_eq!(writer.feed_segment(empty), None);
     }
 
     #[test]
     fn cut_records_are_refused_and_never_panic() {
         let mut writer = RecordWriter::new();
-        writer.entry(3, 7, WorkspaceId(1), &[1_u32], &[]).expect("encodes");
+        writer.entry(of(3, 7), &[1_u32], &[]).expect("encodes");
         let bytes = writer.into_bytes();
         for length in 0..bytes.len() {
             let cut = entries(&bytes[..length]);

@@ -1,6 +1,6 @@
 //! How content becomes rows and rows become content again: the one place that knows keys and bytes.
 //!
-//! Values are a version byte and compact MessagePack. Times in keys are shifted so that byte order is
+//! Values are encoded as [`encoding`] says. Times in keys are shifted so that byte order is
 //! time order also before 1970.
 
 use std::ops::Bound;
@@ -14,10 +14,7 @@ use crate::domain::ids::{AccountId, AddressId, ConversationId, MessageId, Worksp
 use crate::domain::message::{MessageRef, MessageStatus, ProviderMessageId};
 use crate::domain::outbound::Failure;
 use crate::domain::time::Timestamp;
-use crate::store::{Put, Row, RowKey, ScanRange, StoreError, Table};
-
-/// The version that this code writes.
-const ROW_VERSION: u8 = 1;
+use crate::store::{Put, Row, RowKey, ScanRange, StoreError, Table, encoding};
 
 /// A time as 8 bytes in byte order.
 #[must_use]
@@ -148,7 +145,7 @@ pub fn with_prefix(prefix: &[u8], limit: usize) -> ScanRange {
 pub fn to_put(content: &Content) -> Result<Put, StoreError> {
     Ok(match content {
         Content::Message { conversation, at, message } => {
-            put(message_key(*conversation, *at), message.as_ref(), at.at.micros())?
+            put_named(message_key(*conversation, *at), message.as_ref(), at.at.micros())?
         }
         Content::Receipt { conversation, message, attempt, status, at, failure, provider_id } => {
             let mut ck = Vec::with_capacity(19);
@@ -225,11 +222,16 @@ pub fn read_provider_ref(row: &Row) -> Result<(ConversationId, MessageRef, u16),
 /// # Errors
 /// The value cannot be written, which is a mistake in its type.
 pub fn put<T: Serialize + ?Sized>(key: RowKey, stored: &T, ts_us: i64) -> Result<Put, StoreError> {
-    let mut bytes = Vec::with_capacity(128);
-    bytes.push(ROW_VERSION);
-    rmp_serde::encode::write(&mut bytes, stored)
-        .map_err(|error| StoreError::NotApplied(format!("a row cannot be encoded: {error}")))?;
+    let bytes = encoding::encode(stored)?;
     Ok(Put { key, value: Some(bytes), ts_us, ttl_s: 0 })
+}
+
+/// A row of a value whose fields may be left out.
+///
+/// # Errors
+/// The value cannot be written, which is a mistake in its type.
+pub fn put_named<T: Serialize + ?Sized>(key: RowKey, stored: &T, ts_us: i64) -> Result<Put, StoreError> {
+    Ok(Put { key, value: Some(encoding::encode_named(stored)?), ts_us, ttl_s: 0 })
 }
 
 /// The versioned value of a row.
@@ -237,11 +239,7 @@ pub fn put<T: Serialize + ?Sized>(key: RowKey, stored: &T, ts_us: i64) -> Result
 /// # Errors
 /// The bytes are not such a value.
 pub fn value<T: DeserializeOwned>(table: Table, bytes: &[u8]) -> Result<T, StoreError> {
-    match bytes.split_first() {
-        Some((&ROW_VERSION, body)) => rmp_serde::from_slice(body).map_err(|error| corrupt(table, &error.to_string())),
-        Some((version, _)) => Err(corrupt(table, &format!("its version is {version}"))),
-        None => Err(corrupt(table, "it is empty")),
-    }
+    encoding::decode(table.word(), bytes)
 }
 
 fn corrupt(table: Table, why: &str) -> StoreError {
@@ -266,6 +264,27 @@ mod tests {
         let keys: Vec<_> = times.iter().map(|at| time_key(Timestamp(*at))).collect();
         assert!(keys.is_sorted());
         assert!(times.iter().zip(&keys).all(|(at, key)| time_of_key(key) == Some(Timestamp(*at))));
+    }
+
+    #[test]
+    fn a_message_whose_fields_are_left_out_comes_back() {
+        use crate::domain::author::Author;
+        use crate::domain::message::{Media, MediaKind, MessageContent, MessageContext};
+        let media = Media { link: Some("https://example.test/a".into()), voice: true, ..Media::default() };
+        let message = StoredMessage {
+            author: Author::Customer,
+            content: MessageContent::Media { kind: MediaKind::Audio, media },
+            context: MessageContext { product: Some("{}".into()), ..MessageContext::default() },
+            provider_id: Some(ProviderMessageId("wamid.x".into())),
+            sender: None,
+            arrived_at: Timestamp(3),
+        };
+        let at = MessageRef { at: Timestamp(5), id: MessageId(77) };
+        let content =
+            Content::Message { conversation: ConversationId(1), at, message: Box::new(message.clone()) };
+        let written = to_put(&content).expect("encodes");
+        let row = Row { ck: written.key.ck().to_vec(), value: written.value.expect("has one"), ts_us: written.ts_us };
+        assert_eq!(read_message(&row).expect("reads"), (at, message));
     }
 
     #[test]

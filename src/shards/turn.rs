@@ -10,7 +10,7 @@ use super::error::CommandError;
 use super::kind::Kind;
 use super::news::Committed;
 use super::owner::Owner;
-use super::record::EntryPlace;
+use super::record::{EntryOf, EntryPlace};
 use super::rows;
 use crate::domain::content::Content;
 use crate::domain::effect::{Effect, EffectId};
@@ -47,12 +47,14 @@ pub(super) fn take<E: Kind>(
             }
         }
     }
+    let version = cell.with_current(E::version);
     cell.decided(&events);
     let workspace = cell.with_current(E::workspace).unwrap_or(WorkspaceId(0));
     let size = (events.len(), effects.len());
     let staged = owner.stage(size, facts, |writer| {
-        let place = writer.entry(E::KIND as u8, id, workspace, &events, &effects)?;
-        let done = Decided { cell: Rc::clone(cell), id, workspace, place, events, effects, content, answer, reply };
+        let place = writer.entry(EntryOf { kind: E::KIND as u8, id, workspace, version }, &events, &effects)?;
+        let done =
+            Decided { cell: Rc::clone(cell), id, workspace, version, place, events, effects, content, answer, reply };
         Ok((place, Box::new(done) as Box<dyn Staged>))
     });
     if let Err(error) = staged {
@@ -67,6 +69,7 @@ struct Decided<E: Kind> {
     cell: Rc<EntityCell<E>>,
     id: u128,
     workspace: WorkspaceId,
+    version: u64,
     place: EntryPlace,
     events: Vec<E::Event>,
     effects: Vec<Effect>,
@@ -89,13 +92,12 @@ impl<E: Kind> Staged for Decided<E> {
                 at: owner.now(),
                 id: self.id,
                 workspace: self.workspace,
+                version: self.version,
                 state,
                 events: &self.events,
                 content: &self.content,
             };
-            if let Some(news) = E::news(&committed) {
-                owner.publish(&news);
-            }
+            owner.publish(&E::news(&committed));
         });
         // Whoever stopped waiting needs no answer.
         let _ = self.reply.send(Ok(self.answer));

@@ -49,6 +49,35 @@ pub enum Table {
 }
 
 impl Table {
+    const ALL: [Self; 20] = [
+        Self::Meta,
+        Self::Entity,
+        Self::Message,
+        Self::Receipt,
+        Self::ProviderRef,
+        Self::Address,
+        Self::WindowGate,
+        Self::ConsentGate,
+        Self::Private,
+        Self::Outbox,
+        Self::Timer,
+        Self::Inbox,
+        Self::Feed,
+        Self::Ingress,
+        Self::Delivery,
+        Self::Item,
+        Self::ContactList,
+        Self::WorkspaceList,
+        Self::Credential,
+        Self::DeliveryList,
+    ];
+
+    /// The table of a stored number; none if this program does not know it.
+    #[must_use]
+    pub fn from_u8(number: u8) -> Option<Self> {
+        Self::ALL.into_iter().find(|table| *table as u8 == number)
+    }
+
     /// The word for error messages and metrics.
     #[must_use]
     pub const fn word(self) -> &'static str {
@@ -122,6 +151,11 @@ impl RowKey {
     #[must_use]
     pub fn ck(&self) -> &[u8] {
         &self.0[3 + self.pk_len()..]
+    }
+
+    /// The whole key, taken out.
+    pub(super) fn into_bytes(self) -> Vec<u8> {
+        self.0
     }
 
     fn pk_len(&self) -> usize {

@@ -6,6 +6,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use super::super::kinds;
+use super::super::lists::read_summary;
 use super::super::record::{self, EntryView};
 use super::super::rows;
 use super::effects::{effect_of_ck, outbox_key};
@@ -54,7 +55,6 @@ impl Owner {
     /// rows on their way hold already; without it, the checkpoint is.
     async fn take_over(self: &Rc<Self>, known: Option<Position>) -> Result<(), Fence> {
         let lease = self.node.store.acquire(self.number, self.node.incarnation, None).await?;
-        let first_time = known.is_none();
         let after = known.unwrap_or(lease.checkpoint);
         self.last_ts_us.set(lease.last_ts_us);
         self.position.set(after);
@@ -62,9 +62,9 @@ impl Owner {
         tracing::debug!(shard = self.number, epoch = lease.epoch, replayed, "the shard caught up with its log");
         self.epoch.set(lease.epoch);
         *self.lease.borrow_mut() = Some(Lease { position: self.position.get(), ..lease });
-        if first_time {
-            self.tell_lists().await?;
-        }
+        self.tell_lists().await?;
+        self.told.set(self.position.get());
+        self.hooks.subscriber.caught_up(self.number, self.position.get());
         self.load_timers(self.now() + Duration::from_secs(3_600)).await?;
         self.phase.set(Phase::Open);
         self.timers_changed.notify_one();
@@ -87,10 +87,10 @@ impl Owner {
                 for entry in record::entries(&stored.payload).map_err(unreadable)? {
                     match entry {
                         EntryView::Closed(ids) => self.forget_effects(&ids),
-                        EntryView::Decided { kind, id, workspace, place, events: decided, effects } => {
-                            let kind = EntityKind::from_u8(kind).ok_or_else(|| StoreError::Corrupt {
+                        EntryView::Decided { of, place, events: decided, effects } => {
+                            let kind = EntityKind::from_u8(of.kind).ok_or_else(|| StoreError::Corrupt {
                                 table: "journal",
-                                why: format!("an entry is of the unknown kind {kind}"),
+                                why: format!("an entry is of the unknown kind {}", of.kind),
                             })?;
                             for (offset, effect) in
                                 record::read::<Vec<Effect>>(effects).map_err(unreadable)?.into_iter().enumerate()
@@ -105,13 +105,13 @@ impl Owner {
                                     self.overlay.borrow_mut().put(outbox_key(id), value);
                                 }
                             }
-                            if let Some(segment) = record::feed_segment(kind as u8, id, place.first_event, decided) {
-                                match feed.iter_mut().find(|(of, _)| *of == workspace) {
+                            if let Some(segment) = record::feed_segment(of, place.first_event, decided) {
+                                match feed.iter_mut().find(|(workspace, _)| *workspace == of.workspace) {
                                     Some((_, bytes)) => bytes.extend_from_slice(&segment),
-                                    None => feed.push((workspace, segment)),
+                                    None => feed.push((of.workspace, segment)),
                                 }
                             }
-                            events.entry((kind, id)).or_default().push((stored.position, decided.to_vec()));
+                            events.entry((kind, of.id)).or_default().push((stored.position, decided.to_vec()));
                         }
                     }
                 }
@@ -135,7 +135,7 @@ impl Owner {
         let mut range = ScanRange::first(ROW_PAGE);
         loop {
             let page = self.scan_state(Table::Inbox, &pk, range.clone()).await?;
-            self.hooks.subscriber.listed(self.number, &page.rows);
+            self.hooks.subscriber.listed(self.number, page.rows.iter().filter_map(read_summary).collect());
             match page.rows.last() {
                 Some(last) if page.more => range = range.after(last.ck.clone()),
                 _ => return Ok(()),

@@ -10,8 +10,6 @@ use crate::domain::window::billing::Category;
 use crate::domain::window::profiles::Tag;
 use ConversationEvent as Event;
 
-const GOLDEN: &str = include_str!("../../../../tests/golden/conversation_events.txt");
-
 fn samples() -> Vec<Event> {
     let at = Timestamp(1_795_165_200_123);
     let message = MessageRef { at, id: MessageId(0x0a) };
@@ -62,12 +60,7 @@ fn samples() -> Vec<Event> {
 
 #[test]
 fn events_have_the_bytes_they_always_had() {
-    let written: Vec<String> = samples().iter().map(|event| hex::encode(rmp_serde::to_vec(event).unwrap())).collect();
-    let golden: Vec<&str> = GOLDEN.lines().collect();
-    assert_eq!(written, golden, "append fields and variants only:\n{}\n", written.join("\n"));
-    for (line, event) in golden.iter().zip(samples()) {
-        assert_eq!(rmp_serde::from_slice::<Event>(&hex::decode(line).unwrap()).unwrap(), event);
-    }
+    crate::domain::golden::check("conversation_events", &samples());
 }
 
 #[test]

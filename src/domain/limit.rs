@@ -1,0 +1,290 @@
+//! A limit scope: how many different customers a portfolio reaches outside reply windows in any moving
+//! 24 hours. It alone counts for all numbers of the portfolio.
+//!
+//! A customer counts from the reservation, and for 24 hours from the provider's acceptance; while that
+//! is in doubt, from the reservation. Only a definite refusal gives a permit back. Of an unlimited
+//! portfolio the latest 100,000 customers are remembered, for a lower tier may come at any time, and
+//! no tier with a figure asks for more.
+
+use serde::{Deserialize, Serialize};
+
+mod counted;
+#[cfg(test)]
+mod tests;
+mod trie;
+
+use counted::{Counted, REMEMBERED, short};
+
+use super::author::Author;
+use super::entity::{Context, Decision, Entity, EntityKind};
+use super::ids::{AddressId, WorkspaceId};
+use super::inbound::LimitTier;
+use super::refusal::Refusal;
+use super::time::Timestamp;
+
+/// The tiers that the platform has, lowest first (`channels.md` §1.7).
+pub const TIERS: [LimitTier; 5] = [
+    LimitTier::Limited(250),
+    LimitTier::Limited(2_000),
+    LimitTier::Limited(10_000),
+    LimitTier::Limited(100_000),
+    LimitTier::Unlimited,
+];
+/// The tier of a portfolio of which nobody said anything.
+pub const TIER_DEFAULT: LimitTier = LimitTier::Limited(2_000);
+/// The most customers in one command.
+pub const BATCH_MAX: usize = 1_000;
+
+/// What may be asked of a limit scope.
+#[derive(Clone, Debug)]
+pub enum LimitCommand {
+    /// A workspace sends through this portfolio.
+    Open {
+        /// The workspace.
+        workspace: WorkspaceId,
+    },
+    /// May these be written to outside their windows? Each that is granted counts from now.
+    Reserve {
+        /// The customers, at most 1,000, none twice.
+        recipients: Vec<AddressId>,
+    },
+    /// These were definitely refused, or certainly not sent.
+    GiveBack {
+        /// The customers.
+        recipients: Vec<AddressId>,
+    },
+    /// The provider took these.
+    Accepted {
+        /// The customers.
+        recipients: Vec<AddressId>,
+        /// When.
+        at: Timestamp,
+    },
+    /// The tier is now this, says the provider (`Author::System`) or an admin.
+    SetTier {
+        /// The tier.
+        tier: LimitTier,
+        /// When: the later word stands.
+        at: Timestamp,
+        /// Who says so.
+        author: Author,
+    },
+}
+
+/// What a limit scope remembers. The bytes are a contract: append variants and fields only.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum LimitEvent {
+    /// A workspace sends through it.
+    #[serde(rename = "op")]
+    Opened {
+        /// The workspace.
+        workspace: WorkspaceId,
+    },
+    /// These count from now.
+    #[serde(rename = "rv")]
+    Reserved {
+        /// Half of each customer's address hash.
+        customers: Vec<u64>,
+        /// When.
+        at: Timestamp,
+    },
+    /// These were not sent.
+    #[serde(rename = "gb")]
+    GivenBack {
+        /// Half of each customer's address hash.
+        customers: Vec<u64>,
+    },
+    /// The provider took these.
+    #[serde(rename = "ac")]
+    Accepted {
+        /// Half of each customer's address hash.
+        customers: Vec<u64>,
+        /// When.
+        at: Timestamp,
+    },
+    /// The tier is now this.
+    #[serde(rename = "tr")]
+    TierSet {
+        /// The tier.
+        tier: LimitTier,
+        /// When.
+        at: Timestamp,
+        /// Who says so.
+        author: Author,
+    },
+}
+
+impl LimitEvent {
+    /// The event's name in the feed. Stable.
+    #[must_use]
+    pub const fn word(&self) -> &'static str {
+        match self {
+            Self::Opened { .. } => "limit.opened",
+            Self::Reserved { .. } => "limit.reserved",
+            Self::GivenBack { .. } => "limit.given_back",
+            Self::Accepted { .. } => "limit.accepted",
+            Self::TierSet { .. } => "limit.tier_changed",
+        }
+    }
+
+    /// Whether anyone but the entity itself has use for it.
+    #[must_use]
+    pub const fn is_public(&self) -> bool {
+        matches!(self, Self::TierSet { .. })
+    }
+}
+
+/// What an asker hears.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LimitAnswer {
+    /// Which of the customers may be written to.
+    Reserved {
+        /// In the order asked.
+        granted: Vec<bool>,
+        /// When the next may be, if one was not granted.
+        come_back: Option<Timestamp>,
+    },
+    /// It is taken, or was already.
+    Noted,
+}
+
+/// The state of one limit scope.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct LimitScope {
+    version: u64,
+    workspace: Option<WorkspaceId>,
+    tier: Option<(Timestamp, LimitTier)>,
+    counted: Counted,
+}
+
+impl LimitScope {
+    /// The tier.
+    #[must_use]
+    pub fn tier(&self) -> LimitTier {
+        self.tier.map_or(TIER_DEFAULT, |(_, tier)| tier)
+    }
+
+    /// How many customers count at `now`; of an unlimited portfolio at most 100,000.
+    #[must_use]
+    pub fn used(&self, now: Timestamp) -> usize {
+        self.counted.used(now)
+    }
+
+    /// How many further customers may be written to at `now`; none means any number.
+    #[must_use]
+    pub fn free(&self, now: Timestamp) -> Option<usize> {
+        match self.tier() {
+            LimitTier::Limited(limit) => Some((limit as usize).saturating_sub(self.used(now))),
+            LimitTier::Unlimited => None,
+        }
+    }
+
+    /// When the next further customer may be written to: `now`, if one may at once.
+    #[must_use]
+    pub fn free_at(&self, now: Timestamp) -> Timestamp {
+        match self.tier() {
+            LimitTier::Limited(limit) => self.counted.below(limit as usize, now),
+            LimitTier::Unlimited => now,
+        }
+    }
+
+    fn reserve(&self, recipients: &[AddressId], now: Timestamp) -> Decision<Self> {
+        let mut free = self.free(now);
+        let mut customers: Vec<u64> = Vec::with_capacity(recipients.len());
+        let mut granted = Vec::with_capacity(recipients.len());
+        for customer in recipients.iter().copied().map(short) {
+            // Who counts already may be written to again: the limit is about different customers.
+            let grant = self.counted.counts(customer, now) || free != Some(0);
+            if grant && !self.counted.counts(customer, now) {
+                free = free.map(|free| free - 1);
+            }
+            if grant {
+                customers.push(customer);
+            }
+            granted.push(grant);
+        }
+        let come_back = granted.contains(&false).then(|| match customers.is_empty() {
+            true => self.free_at(now),
+            // The last free permits go with this answer.
+            false => {
+                let mut after = self.clone();
+                after.apply(&LimitEvent::Reserved { customers: customers.clone(), at: now });
+                after.free_at(now)
+            }
+        });
+        let mut decision = Decision::nothing(LimitAnswer::Reserved { granted, come_back });
+        if !customers.is_empty() {
+            decision.events.push(LimitEvent::Reserved { customers, at: now });
+        }
+        decision
+    }
+}
+
+impl Entity for LimitScope {
+    const KIND: EntityKind = EntityKind::LimitScope;
+    type Command = LimitCommand;
+    type Event = LimitEvent;
+    type Answer = LimitAnswer;
+
+    fn decide(&self, command: LimitCommand, context: &Context<'_>) -> Result<Decision<Self>, Refusal> {
+        if let LimitCommand::Reserve { recipients }
+        | LimitCommand::GiveBack { recipients }
+        | LimitCommand::Accepted { recipients, .. } = &command
+            && recipients.len() > BATCH_MAX
+        {
+            return Err(Refusal::TooMany { what: "recipients in one command", allowed: BATCH_MAX });
+        }
+        let mut decision = Decision::nothing(LimitAnswer::Noted);
+        match command {
+            LimitCommand::Open { workspace } if self.workspace.is_none() => {
+                decision.events.push(LimitEvent::Opened { workspace });
+            }
+            LimitCommand::Open { .. } => {}
+            LimitCommand::Reserve { recipients } => decision = self.reserve(&recipients, context.now),
+            LimitCommand::GiveBack { recipients } => {
+                let mut customers: Vec<u64> = recipients.into_iter().map(short).collect();
+                customers.retain(|customer| self.counted.is_pending(*customer));
+                if !customers.is_empty() {
+                    decision.events.push(LimitEvent::GivenBack { customers });
+                }
+            }
+            LimitCommand::Accepted { recipients, at } if !recipients.is_empty() => {
+                let customers = recipients.into_iter().map(short).collect();
+                decision.events.push(LimitEvent::Accepted { customers, at: at.min(context.now) });
+            }
+            LimitCommand::Accepted { .. } => {}
+            LimitCommand::SetTier { tier, at, author } => {
+                // At one moment the lower tier stands.
+                if self.tier.is_none_or(|(then, known)| at > then || (at == then && tier < known)) {
+                    decision.events.push(LimitEvent::TierSet { tier, at, author });
+                }
+            }
+        }
+        Ok(decision)
+    }
+
+    fn apply(&mut self, event: &LimitEvent) {
+        self.version += 1;
+        match event {
+            LimitEvent::Opened { workspace } => self.workspace = Some(*workspace),
+            LimitEvent::Reserved { customers, at } => {
+                let remember = match self.tier() {
+                    LimitTier::Limited(limit) => REMEMBERED.max(limit as usize),
+                    LimitTier::Unlimited => REMEMBERED,
+                };
+                self.counted.reserve(customers, *at, remember);
+            }
+            LimitEvent::GivenBack { customers } => self.counted.give_back(customers),
+            LimitEvent::Accepted { customers, at } => self.counted.accept(customers, *at),
+            LimitEvent::TierSet { tier, at, .. } => self.tier = Some((*at, *tier)),
+        }
+    }
+
+    fn version(&self) -> u64 {
+        self.version
+    }
+
+    fn workspace(&self) -> Option<WorkspaceId> {
+        self.workspace
+    }
+}

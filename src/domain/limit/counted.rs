@@ -1,0 +1,173 @@
+//! Which customers count now, and until when.
+
+use serde::{Deserialize, Serialize};
+
+use super::trie::Trie;
+use crate::domain::ids::AddressId;
+use crate::domain::time::Timestamp;
+
+/// How long a customer counts, in seconds.
+pub(super) const COUNTS_FOR_S: u32 = 24 * 3_600;
+/// How many of the latest customers are remembered where no tier asks for more: the highest tier with a figure.
+pub(super) const REMEMBERED: usize = 100_000;
+
+/// One customer. 64 of the 128 bits of an address's keyed hash name it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Permit {
+    /// The second from which it counts for 24 hours.
+    from_s: u32,
+    /// The last second at which a message was accepted; 0 if none was.
+    accepted_s: u32,
+    /// Reservations whose outcome is not known.
+    pending: u16,
+}
+
+/// The customers who count.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(super) struct Counted {
+    permits: Trie<Permit>,
+    by_second: Trie<Vec<u64>>,
+}
+
+/// The name of a customer here.
+pub(super) const fn short(address: AddressId) -> u64 {
+    address.0 as u64
+}
+
+/// The second that a moment falls in, rounded up: so that nobody counts for less than 24 hours.
+fn second_of(at: Timestamp) -> u32 {
+    u32::try_from(at.millis().saturating_add(999).div_euclid(1_000)).unwrap_or(0)
+}
+
+/// Seconds as keys that differ in their first bits.
+const fn key_of(second: u32) -> u64 {
+    (second as u64) << 32
+}
+
+const fn ends(second: u32) -> Timestamp {
+    Timestamp::from_seconds(second as i64 + COUNTS_FOR_S as i64)
+}
+
+impl Counted {
+    /// How many count at `now`.
+    pub(super) fn used(&self, now: Timestamp) -> usize {
+        let mut over = 0;
+        self.by_second.visit(|key, customers| {
+            let past = ends((key >> 32) as u32) <= now;
+            over += if past { customers.len() } else { 0 };
+            past
+        });
+        self.permits.len() - over
+    }
+
+    /// Whether this customer counts at `now`.
+    pub(super) fn counts(&self, customer: u64, now: Timestamp) -> bool {
+        self.permits.get(customer).is_some_and(|permit| ends(permit.from_s) > now)
+    }
+
+    /// Whether an outcome of this customer is awaited.
+    pub(super) fn is_pending(&self, customer: u64) -> bool {
+        self.permits.get(customer).is_some_and(|permit| permit.pending > 0)
+    }
+
+    /// When fewer than `limit` count, if nothing more is sent.
+    pub(super) fn below(&self, limit: usize, now: Timestamp) -> Timestamp {
+        let used = self.used(now);
+        if used < limit {
+            return now;
+        }
+        let (must_go, mut gone, mut at) = (used - limit + 1, 0, ends(second_of(now)));
+        self.by_second.visit(|key, customers| {
+            let end = ends((key >> 32) as u32);
+            if end > now {
+                gone += customers.len();
+                at = end;
+            }
+            gone < must_go
+        });
+        at
+    }
+
+    /// These were reserved.
+    pub(super) fn reserve(&mut self, customers: &[u64], at: Timestamp, remember_at_most: usize) {
+        self.forget(at, usize::MAX);
+        let second = second_of(at);
+        for customer in customers {
+            let mut permit =
+                self.permits.get(*customer).copied().unwrap_or(Permit { from_s: 0, accepted_s: 0, pending: 0 });
+            permit.pending = permit.pending.saturating_add(1);
+            self.set(*customer, Permit { from_s: permit.from_s.max(second), ..permit });
+        }
+        self.forget(at, remember_at_most);
+    }
+
+    /// These were certainly not sent.
+    pub(super) fn give_back(&mut self, customers: &[u64]) {
+        for customer in customers {
+            let Some(permit) = self.permits.get(*customer).copied() else { continue };
+            match (permit.pending, permit.accepted_s) {
+                (0, _) => {}
+                (1, 0) => self.unset(*customer),
+                (1, accepted_s) => self.set(*customer, Permit { from_s: accepted_s, accepted_s, pending: 0 }),
+                (pending, _) => self.set(*customer, Permit { pending: pending - 1, ..permit }),
+            }
+        }
+    }
+
+    /// The provider took these at `at`.
+    pub(super) fn accept(&mut self, customers: &[u64], at: Timestamp) {
+        let second = second_of(at);
+        for customer in customers {
+            let known = self.permits.get(*customer).copied();
+            let permit = known.unwrap_or(Permit { from_s: second, accepted_s: 0, pending: 0 });
+            let (pending, accepted_s) = (permit.pending.saturating_sub(1), permit.accepted_s.max(second));
+            // While another message to the same customer is under way, its reservation counts too.
+            let from_s = if pending == 0 { accepted_s } else { permit.from_s.max(accepted_s) };
+            self.set(*customer, Permit { from_s, accepted_s, pending });
+        }
+    }
+
+    fn set(&mut self, customer: u64, permit: Permit) {
+        let before = self.permits.insert(customer, permit);
+        if before.is_some_and(|before| before.from_s == permit.from_s) {
+            return;
+        }
+        if let Some(before) = before {
+            self.leave_second(customer, before.from_s);
+        }
+        match self.by_second.get_mut(key_of(permit.from_s)) {
+            Some(customers) => customers.push(customer),
+            None => drop(self.by_second.insert(key_of(permit.from_s), vec![customer])),
+        }
+    }
+
+    fn unset(&mut self, customer: u64) {
+        if let Some(permit) = self.permits.remove(customer) {
+            self.leave_second(customer, permit.from_s);
+        }
+    }
+
+    fn leave_second(&mut self, customer: u64, second: u32) {
+        let Some(customers) = self.by_second.get_mut(key_of(second)) else { return };
+        if let Some(index) = customers.iter().position(|known| *known == customer) {
+            customers.swap_remove(index);
+        }
+        if customers.is_empty() {
+            self.by_second.remove(key_of(second));
+        }
+    }
+
+    /// Lets those go who count no longer at `now`, and the oldest over `at_most`.
+    fn forget(&mut self, now: Timestamp, at_most: usize) {
+        while let Some((key, customers)) = self.by_second.first() {
+            let over = self.permits.len().saturating_sub(at_most);
+            if ends((key >> 32) as u32) <= now || over >= customers.len() {
+                for customer in self.by_second.remove(key).unwrap_or_default() {
+                    self.permits.remove(customer);
+                }
+            } else {
+                break;
+            }
+        }
+    }
+}

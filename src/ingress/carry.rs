@@ -1,0 +1,126 @@
+//! One item, brought to the actors it concerns.
+
+use super::Ingress;
+use super::facts;
+use crate::domain::author::Author;
+use crate::domain::conversation::{Answer, Command, Conversation};
+use crate::domain::ids::ConversationId;
+use crate::domain::inbound::{AccountEvent, AccountRef, InboundKind, InboundReceipt};
+use crate::domain::limit::{LimitCommand, LimitScope};
+use crate::domain::number::{Number, NumberCommand};
+use crate::domain::time::Timestamp;
+use crate::domain::workspace::{Workspace, WorkspaceCommand};
+use crate::shards::{CommandError, DeferredItem};
+
+/// Redirects that are followed: a thread was merged at most a few times.
+const HOPS_MAX: usize = 8;
+
+/// What became of an item.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Carried {
+    /// It is in the log of everyone it concerns.
+    Taken,
+    /// It is a receipt for a message that nobody here knows yet.
+    Unmatched,
+}
+
+impl Ingress {
+    /// Tells an item to the actors it concerns.
+    pub(super) async fn carry(&self, item: &DeferredItem) -> Result<Carried, CommandError> {
+        let keys = &self.shards.node().keys;
+        match &item.item.kind {
+            InboundKind::Message(message) => match facts::receive(keys, item, message) {
+                Some(command) => self.tell(item, command).await,
+                None => Ok(Carried::Taken),
+            },
+            InboundKind::Receipt(receipt) => self.carry_receipt(item, receipt).await,
+            InboundKind::Echo { .. } | InboundKind::IdentityChanged { .. } | InboundKind::MarketingPreference { .. } => {
+                match facts::personal(keys, item) {
+                    Some(command) => self.tell(item, command).await,
+                    None => Ok(Carried::Taken),
+                }
+            }
+            InboundKind::Account(event) => self.carry_account_event(item, event).await,
+            InboundKind::Unknown { .. } => self.keep_unknown(item).await,
+        }
+    }
+
+    async fn tell(&self, item: &DeferredItem, command: Command) -> Result<Carried, CommandError> {
+        match facts::target(&self.shards.node().keys, item) {
+            Some(facts::Target::Conversation(first)) => self.follow(first, command).await,
+            _ => Ok(Carried::Taken),
+        }
+    }
+
+    /// Asks a conversation, and those it redirects to.
+    async fn follow(&self, first: ConversationId, command: Command) -> Result<Carried, CommandError> {
+        let mut asked = first;
+        for _ in 0..HOPS_MAX {
+            match self.shards.ask::<Conversation>(asked.0, command.clone()).await? {
+                Answer::Forward { to } => asked = to,
+                Answer::NotYet => return Err(CommandError::unavailable()),
+                Answer::Unmatched => return Ok(Carried::Unmatched),
+                _ => return Ok(Carried::Taken),
+            }
+        }
+        Err(CommandError::unavailable())
+    }
+
+    /// A receipt goes to the conversation that its token names, else to the one that sent the message.
+    async fn carry_receipt(&self, item: &DeferredItem, said: &InboundReceipt) -> Result<Carried, CommandError> {
+        if let Some((thread, _, _)) = facts::token(said) {
+            return self.follow(thread, facts::receipt(item, thread, said)).await;
+        }
+        if let Some((thread, _, _)) = self.shards.message_of_provider(item.account, &said.provider_id).await? {
+            return self.follow(thread, facts::receipt(item, thread, said)).await;
+        }
+        match facts::target(&self.shards.node().keys, item) {
+            Some(facts::Target::Conversation(thread)) => {
+                self.follow(thread, facts::receipt(item, thread, said)).await
+            }
+            _ => Ok(Carried::Unmatched),
+        }
+    }
+
+    /// What concerns an account goes to its number, its limit and its workspace's templates.
+    async fn carry_account_event(&self, item: &DeferredItem, event: &AccountEvent) -> Result<Carried, CommandError> {
+        let at = self.said_at(item);
+        match event {
+            AccountEvent::TemplateStatusChanged { .. }
+            | AccountEvent::TemplateQualityChanged { .. }
+            | AccountEvent::TemplateCategoryChanged { .. } => {
+                let business_id = match &item.item.account {
+                    AccountRef::Business(id) | AccountRef::Display { business: id, .. } => Some(id.clone()),
+                    AccountRef::Account(_) => None,
+                };
+                let command = WorkspaceCommand::ApplyTemplateEvent { business_id, event: event.clone(), at };
+                self.shards.ask::<Workspace>(item.workspace.0, command).await?;
+            }
+            AccountEvent::LimitChanged { tier } => {
+                if let Some(scope) = self.workspaces.limit_scope(item.workspace, item.account) {
+                    let command = LimitCommand::SetTier { tier: *tier, at, author: Author::System };
+                    self.shards.ask::<LimitScope>(scope.0, command).await?;
+                }
+            }
+            _ => {
+                let command = NumberCommand::ApplyAccountEvent { event: event.clone(), at };
+                self.shards.ask::<Number>(item.account.0, command).await?;
+            }
+        }
+        Ok(Carried::Taken)
+    }
+
+    /// Account events carry no time of their own in this form: their arrival stands for it.
+    fn said_at(&self, item: &DeferredItem) -> Timestamp {
+        item.item.at.unwrap_or(item.arrived_at)
+    }
+
+    /// A kind that nobody here knows is kept as it came.
+    async fn keep_unknown(&self, item: &DeferredItem) -> Result<Carried, CommandError> {
+        let id = self.shards.delivery_id(item.app, item.item.item_id.as_bytes());
+        let reason = crate::shards::KeptReason::Unknown;
+        let kept = facts::kept(reason, item.channel, item.app, Some(item.workspace), item.arrived_at, &item.item);
+        self.shards.keep(&[(id, kept)]).await?;
+        Ok(Carried::Taken)
+    }
+}

@@ -1,0 +1,94 @@
+//! A delivery's items, in the order in which each actor must hear them: one lane an actor.
+
+use std::time::Duration;
+
+use super::Ingress;
+use super::carry::Carried;
+use super::facts::{self, Target};
+use crate::domain::ids::DeliveryId;
+use crate::domain::time::Timestamp;
+use crate::shards::{CommandError, DeferredItem, KeptDelivery, KeptReason, Shards};
+
+/// An actor that panics over an item this often gets it no more.
+pub(super) const PANICS_MAX: u8 = 3;
+/// A receipt whose message is not known is tried again so often: its send may not have its outcome yet.
+pub(super) const TRIES_MAX: u8 = 6;
+
+/// Items for one actor.
+pub(super) struct Lane {
+    target: Option<Target>,
+    items: Vec<DeferredItem>,
+}
+
+/// An item that its actor did not take.
+pub(super) enum Left {
+    /// The sweep of the shard takes it, from then on.
+    Later(u16, Timestamp, Box<DeferredItem>),
+    /// Nobody can take it.
+    Kept(DeliveryId, Box<KeptDelivery>),
+}
+
+/// Puts an item behind those of its actor.
+pub(super) fn sort_in(lanes: &mut Vec<Lane>, shards: &Shards, item: DeferredItem) {
+    let target = facts::target(&shards.node().keys, &item);
+    // Most deliveries have one item; a batch of 1,000 has its repetitions near each other.
+    match lanes.iter_mut().rev().find(|lane| lane.target == target) {
+        Some(lane) => lane.items.push(item),
+        None => lanes.push(Lane { target, items: vec![item] }),
+    }
+}
+
+impl Ingress {
+    /// Brings a lane's items to their actor, one after another. Answers how many it took, and the others.
+    pub(super) async fn carry_lane(&self, lane: Lane) -> (usize, Vec<Left>) {
+        let mut taken = 0;
+        let mut left = Vec::new();
+        for item in lane.items {
+            match self.carry(&item).await {
+                Ok(Carried::Taken) => taken += 1,
+                outcome => left.push(self.leave(item, outcome)),
+            }
+        }
+        (taken, left)
+    }
+
+    /// What is to be done with an item that its actor did not take.
+    pub(super) fn leave(&self, mut item: DeferredItem, outcome: Result<Carried, CommandError>) -> Left {
+        let now = self.shards.node().surroundings.clock.now();
+        let target = facts::target(&self.shards.node().keys, &item);
+        let shard = target.map_or(0, |target| self.shards.shard_of(target.id()));
+        let pause = match outcome {
+            Ok(Carried::Unmatched) => {
+                item.tries = item.tries.saturating_add(1);
+                if item.tries > TRIES_MAX {
+                    return self.keep(item, KeptReason::Unmatched);
+                }
+                Duration::from_secs(1 << item.tries.min(6))
+            }
+            Err(CommandError::Panicked) => {
+                item.panics = item.panics.saturating_add(1);
+                if item.panics >= PANICS_MAX {
+                    metrics::counter!("tidegate_items_unprocessable_total").increment(1);
+                    tracing::error!(shard, "an actor panicked three times over an item; it is kept as unprocessable");
+                    return self.keep(item, KeptReason::Unprocessable);
+                }
+                Duration::ZERO
+            }
+            Err(CommandError::Refused(refusal)) => {
+                // A fact is not refused for its content; this is a mistake of ours, and it must not be lost.
+                tracing::error!(shard, code = refusal.code(), "an actor refused a fact; it is kept as unprocessable");
+                metrics::counter!("tidegate_items_unprocessable_total").increment(1);
+                return self.keep(item, KeptReason::Unprocessable);
+            }
+            Ok(Carried::Taken) | Err(_) => Duration::ZERO,
+        };
+        Left::Later(shard, now + pause, Box::new(item))
+    }
+
+    fn keep(&self, item: DeferredItem, reason: KeptReason) -> Left {
+        let id = self.shards.delivery_id(item.app, item.item.item_id.as_bytes());
+        let workspace = Some(item.workspace);
+        let kept = facts::kept(reason, item.channel, item.app, workspace, item.arrived_at, &item.item);
+        Left::Kept(id, Box::new(kept))
+    }
+}

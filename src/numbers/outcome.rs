@@ -1,0 +1,129 @@
+//! What a call's end means: an outcome for the conversation, or another try because certainly nothing left.
+
+use std::time::Duration;
+
+use super::account::Account;
+use super::dispatch::{Dispatch, PAUSE};
+use super::leave::Leaving;
+use super::permits;
+use crate::domain::conversation::{Answer, Command, Conversation, RecordOutcome};
+use crate::domain::ids::ConversationId;
+use crate::domain::message::MessageRef;
+use crate::domain::number::{Number, NumberCommand};
+use crate::domain::outbound::{ErrorClass, SendOutcome};
+use crate::domain::pace::PAIR_INTERVAL;
+use crate::shards::CommandError;
+
+/// The pause before a call is tried again whose connection could not be made.
+const NOT_SENT_PAUSE: Duration = Duration::from_secs(1);
+/// The pause after a transient refusal that names none.
+const RETRY_PAUSE: Duration = Duration::from_secs(2);
+
+impl Dispatch {
+    /// Ends a call: certainly unsent messages wait for another try, everything else is a fact.
+    pub(super) async fn finish(&self, account: &Account, one: Leaving, outcome: SendOutcome) {
+        metrics::counter!("tidegate_sends_total", "outcome" => word(&outcome)).increment(1);
+        if let Some(pause) = self.again_after(&one, &outcome).await {
+            permits::give_back(self, account, &one).await;
+            // While its claim is open it would be in doubt, so that goes first.
+            while let Err(error) = self.close_claims(vec![one.reply.effect]).await {
+                tracing::debug!(account = %self.account, %error, "failed to close a claim; trying again");
+                tokio::time::sleep(PAUSE).await;
+            }
+            self.put_back(one.reply, one.done, self.now() + pause);
+            return;
+        }
+        match &outcome {
+            SendOutcome::Accepted { .. } => permits::accepted(self, account, &one, self.now()).await,
+            SendOutcome::Rejected { .. } | SendOutcome::NotSent { .. } => permits::give_back(self, account, &one).await,
+            SendOutcome::Unknown { .. } => {}
+        }
+        let reply = one.reply;
+        let mut pause = PAUSE;
+        // The outcome is known to this process alone until it is a fact: it is told until it is one.
+        while let Err(error) = self.record(reply.conversation, reply.message, reply.attempt, outcome.clone()).await {
+            tracing::warn!(account = %self.account, %error, "failed to record an outcome; trying again");
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(Duration::from_secs(10));
+            if self.numbers.shards.node().failed().borrow().is_some() {
+                return;
+            }
+        }
+        self.end(&reply, one.done, true);
+    }
+
+    /// When to try again, where certainly nothing left and trying again may help.
+    async fn again_after(&self, one: &Leaving, outcome: &SendOutcome) -> Option<Duration> {
+        match outcome {
+            SendOutcome::NotSent { reason } => {
+                tracing::debug!(account = %self.account, %reason, "a call was not made; trying again");
+                self.give_pair_back(one);
+                Some(NOT_SENT_PAUSE)
+            }
+            SendOutcome::Rejected { failure, retry_after } => {
+                let now = self.now();
+                match failure.class {
+                    ErrorClass::RatePair => {
+                        let pause = retry_after.unwrap_or(PAIR_INTERVAL);
+                        if let Some(customer) = one.departure.to.first() {
+                            self.pairs.borrow_mut().hold(*customer, now + pause);
+                        }
+                        Some(pause)
+                    }
+                    ErrorClass::RateNumber | ErrorClass::RateAccount => {
+                        let (code, class) = (failure.code, failure.class);
+                        let trouble = NumberCommand::NumberTrouble { code, class, at: now };
+                        if let Err(error) = self.numbers.shards.ask::<Number>(self.account.0, trouble).await {
+                            tracing::warn!(account = %self.account, %error, "failed to slow the number down");
+                        }
+                        self.give_pair_back(one);
+                        Some(retry_after.unwrap_or(NOT_SENT_PAUSE))
+                    }
+                    ErrorClass::Retry => {
+                        self.give_pair_back(one);
+                        Some(retry_after.unwrap_or(RETRY_PAUSE))
+                    }
+                    _ => None,
+                }
+            }
+            SendOutcome::Accepted { .. } | SendOutcome::Unknown { .. } => None,
+        }
+    }
+
+    /// Tells the conversation what became of a call.
+    pub(super) async fn record(
+        &self,
+        thread: ConversationId,
+        message: MessageRef,
+        attempt: u16,
+        outcome: SendOutcome,
+    ) -> Result<(), CommandError> {
+        let mut asked = thread;
+        for _ in 0..8 {
+            let at = self.now();
+            let fact =
+                RecordOutcome { thread, message: message.id, attempt, outcome: outcome.clone(), at, known: None };
+            let command = Command::RecordOutcome(Box::new(fact));
+            match self.numbers.shards.ask::<Conversation>(asked.0, command).await {
+                Ok(Answer::Forward { to }) => asked = to,
+                Ok(Answer::NotYet) => return Err(CommandError::unavailable()),
+                Ok(_) => return Ok(()),
+                Err(CommandError::Refused(refusal)) => {
+                    tracing::error!(account = %self.account, code = refusal.code(), "an outcome was refused");
+                    return Ok(());
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Err(CommandError::unavailable())
+    }
+}
+
+const fn word(outcome: &SendOutcome) -> &'static str {
+    match outcome {
+        SendOutcome::Accepted { .. } => "accepted",
+        SendOutcome::Rejected { .. } => "rejected",
+        SendOutcome::NotSent { .. } => "not_sent",
+        SendOutcome::Unknown { .. } => "in_doubt",
+    }
+}

@@ -1,0 +1,34 @@
+//! What the process says about itself: log lines and metrics. Never a body, a number, a name or a token.
+
+use metrics_exporter_prometheus::{BuildError, PrometheusBuilder, PrometheusHandle};
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::format::FmtSpan;
+
+use crate::config::{Log, LogFormat};
+
+/// The bounds of every histogram of seconds: from a tenth of a millisecond to ten seconds.
+const SECONDS: [f64; 14] =
+    [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 2.5, 10.0];
+
+/// Starts the log; a second call changes nothing, so that several servers of one test share it.
+pub fn start_log(log: &Log) {
+    let filter = EnvFilter::try_new(&log.level).unwrap_or_else(|_| EnvFilter::new("info"));
+    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_target(false).with_span_events(FmtSpan::NONE);
+    let lines = lines.with_writer(std::io::stderr);
+    // A process has one log; who comes second writes to the first.
+    let _ = match log.format {
+        LogFormat::Text => lines.try_init(),
+        LogFormat::Json => lines.json().try_init(),
+    };
+}
+
+/// Starts the metrics of this process; none if they run already.
+///
+/// # Errors
+/// The recorder cannot be built.
+pub fn start_metrics() -> Result<Option<PrometheusHandle>, BuildError> {
+    let recorder = PrometheusBuilder::new().set_buckets(&SECONDS)?.build_recorder();
+    let handle = recorder.handle();
+    // A process has one recorder; who comes second reads nothing of its own.
+    Ok(metrics::set_global_recorder(recorder).is_ok().then_some(handle))
+}

@@ -1,0 +1,3 @@
+//! The one integration-test binary: the house's rules, and a story a file.
+
+mod architecture;
