@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::ids::{AccountId, MemberId, TeamId};
-use super::role::Role;
+pub use super::role::Role;
 use super::time::Timestamp;
 
 /// How long a mention gives access to its conversation.
