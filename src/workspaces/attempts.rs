@@ -62,10 +62,7 @@ mod tests {
             assert_eq!(attempts.begin(1, Timestamp::from_seconds(second)), Ok(()));
         }
         let at = Timestamp::from_seconds(300);
-        assert_eq!(
-            attempts.begin(1, Timestamp::from_seconds(299)),
-            Err(Refusal::ComeBack { limiter: "sign_in", at })
-        );
+        assert_eq!(attempts.begin(1, Timestamp::from_seconds(299)), Err(Refusal::ComeBack { limiter: "sign_in", at }));
         assert_eq!(attempts.begin(2, Timestamp::from_seconds(299)), Ok(()));
         assert_eq!(attempts.begin(1, at), Ok(()));
         attempts.succeeded(1);

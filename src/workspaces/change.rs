@@ -75,12 +75,7 @@ impl Workspaces {
     ///
     /// # Errors
     /// The rule that said no, or that the workspace could not be reached.
-    pub async fn change(
-        &self,
-        id: WorkspaceId,
-        asked: Asked,
-        change: WorkspaceChange,
-    ) -> Result<Saved, CommandError> {
+    pub async fn change(&self, id: WorkspaceId, asked: Asked, change: WorkspaceChange) -> Result<Saved, CommandError> {
         let command = WorkspaceCommand::Change { asked, change: Box::new(change) };
         match self.shards.ask::<Workspace>(id.0, command).await? {
             WorkspaceAnswer::Saved { version, repeated } => Ok(Saved { version, repeated }),
@@ -95,9 +90,7 @@ impl Workspaces {
     /// [`Refusal::Invalid`] for one that is too short or too long; overloaded where too many wait.
     pub async fn hashed(&self, password: Option<Secret<String>>) -> Result<Option<Secret<String>>, CommandError> {
         match password {
-            Some(password) => {
-                self.passwords.hash(password, &*self.shards.node().surroundings.ids).await.map(Some)
-            }
+            Some(password) => self.passwords.hash(password, &*self.shards.node().surroundings.ids).await.map(Some),
             None => Ok(None),
         }
     }

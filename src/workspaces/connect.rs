@@ -293,10 +293,7 @@ mod tests {
         assert_eq!(id(1, Channel::WhatsApp), id(1, Channel::WhatsApp));
         assert_ne!(id(1, Channel::WhatsApp), id(2, Channel::WhatsApp));
         assert_ne!(id(1, Channel::WhatsApp), id(1, Channel::Sms));
-        assert_ne!(
-            limit_scope_id(&keys, Channel::WhatsApp, "loja"),
-            limit_scope_id(&keys, Channel::WhatsApp, "outra")
-        );
+        assert_ne!(limit_scope_id(&keys, Channel::WhatsApp, "loja"), limit_scope_id(&keys, Channel::WhatsApp, "outra"));
     }
 
     #[test]

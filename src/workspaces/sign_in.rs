@@ -66,12 +66,7 @@ impl Workspaces {
     ///
     /// # Errors
     /// The workspace could not be reached.
-    pub async fn sign_out(
-        &self,
-        workspace: WorkspaceId,
-        member: MemberId,
-        token: &str,
-    ) -> Result<Saved, CommandError> {
+    pub async fn sign_out(&self, workspace: WorkspaceId, member: MemberId, token: &str) -> Result<Saved, CommandError> {
         let change = WorkspaceChange::RevokeToken { member, digest: digest_of(token) };
         self.change(workspace, Asked::by(Author::Member(member)), change).await
     }
