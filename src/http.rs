@@ -8,7 +8,11 @@ mod body;
 mod etag;
 mod gate;
 mod health;
+mod idempotency;
+mod json;
+mod paging;
 pub mod problem;
+mod rest;
 mod socket;
 mod webhooks;
 
@@ -91,18 +95,7 @@ impl Edge {
         let EdgeParts { shards, workspaces, numbers, ingress, hub, operator, settings, metrics } = parts;
         let webhook_bytes = Waiting::at_most(settings.webhook_bytes_in_flight_max);
         let ready = AtomicBool::new(false);
-        Arc::new(Self {
-            shards,
-            workspaces,
-            numbers,
-            ingress,
-            hub,
-            operator,
-            settings,
-            metrics,
-            webhook_bytes,
-            ready,
-        })
+        Arc::new(Self { shards, workspaces, numbers, ingress, hub, operator, settings, metrics, webhook_bytes, ready })
     }
 
     /// Opens or closes the routes; closed ones answer 503, except for health and metrics.
@@ -143,7 +136,7 @@ impl Edge {
 
 /// Adds every route to a worker's application.
 pub fn routes(config: &mut web::ServiceConfig) {
-    config.configure(health::routes).configure(webhooks::routes).configure(socket::routes);
+    config.configure(health::routes).configure(webhooks::routes).configure(socket::routes).configure(rest::routes);
     config.default_service(web::to(|| async { Problem::not_found("route").into_response() }));
 }
 
