@@ -89,7 +89,8 @@ impl Workspaces {
         }
         let Some(before) = before else { return };
         for (account, details) in before.accounts.iter().filter(|(account, _)| !state.accounts.contains_key(account)) {
-            self.accounts.remove_if(&(details.channel, details.provider_id.clone()), |_, place| place.account == *account);
+            self.accounts
+                .remove_if(&(details.channel, details.provider_id.clone()), |_, place| place.account == *account);
         }
     }
 

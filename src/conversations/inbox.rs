@@ -152,7 +152,13 @@ impl Inbox {
 
     /// One page of a list, newest activity first.
     #[must_use]
-    pub fn list(&self, workspace: WorkspaceId, grants: &Grants, query: InboxQuery, now: Timestamp) -> Vec<Arc<Summary>> {
+    pub fn list(
+        &self,
+        workspace: WorkspaceId,
+        grants: &Grants,
+        query: InboxQuery,
+        now: Timestamp,
+    ) -> Vec<Arc<Summary>> {
         let mut found: Vec<Arc<Summary>> = Vec::new();
         for part in &self.parts {
             let part = part.lock().unwrap_or_else(PoisonError::into_inner);

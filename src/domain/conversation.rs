@@ -256,12 +256,6 @@ impl Conversation {
         &self.billing
     }
 
-    /// The version: rises with every event.
-    #[must_use]
-    pub fn version(&self) -> u64 {
-        self.version
-    }
-
     /// The status of a message of ours, while it is remembered.
     #[must_use]
     pub fn status_of(&self, message: super::ids::MessageId) -> Option<super::message::MessageStatus> {

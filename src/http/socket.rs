@@ -11,11 +11,7 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
     config.route("/v1/agent/socket", web::get().to(upgrade));
 }
 
-async fn upgrade(
-    hub: web::Data<Hub>,
-    request: HttpRequest,
-    payload: web::Payload,
-) -> Result<HttpResponse, Problem> {
+async fn upgrade(hub: web::Data<Hub>, request: HttpRequest, payload: web::Payload) -> Result<HttpResponse, Problem> {
     push::start(&hub, &request, payload).map_err(|error| match error {
         UpgradeError::GoingAway => Problem::unavailable(error.to_string(), Duration::from_secs(2)),
         UpgradeError::NoCommonSubprotocol | UpgradeError::NotAHandshake(_) => {

@@ -1,1 +1,6 @@
-
+mod golden;
+mod merging;
+mod orders;
+mod rules;
+mod sending;
+mod world;

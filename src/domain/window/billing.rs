@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::domain::template_form::TemplateCategory;
 use crate::domain::time::Timestamp;
 
 /// How long a billing conversation lasts from the message that opened it.
@@ -49,6 +50,16 @@ impl Category {
         [Self::Marketing, Self::Utility, Self::Authentication, Self::Service]
             .into_iter()
             .find(|category| category.word() == word)
+    }
+}
+
+impl From<TemplateCategory> for Category {
+    fn from(category: TemplateCategory) -> Self {
+        match category {
+            TemplateCategory::Marketing => Self::Marketing,
+            TemplateCategory::Utility => Self::Utility,
+            TemplateCategory::Authentication => Self::Authentication,
+        }
     }
 }
 

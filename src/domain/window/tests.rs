@@ -162,7 +162,7 @@ proptest! {
         }
         let mut other = Window::default();
         let mut shuffled = steps.clone();
-        shuffled.sort_by_key(|(opens, hours)| seed.wrapping_mul(*hours as u64 * 2 + u64::from(*opens) + 3));
+        shuffled.sort_by_key(|(opens, hours)| seed.wrapping_mul((*hours as u64).wrapping_mul(2).wrapping_add(u64::from(*opens) + 3)));
         for step in shuffled.iter().chain(&steps) {
             take(&mut other, *step);
         }
