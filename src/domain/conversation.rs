@@ -11,6 +11,7 @@ mod command;
 mod desk;
 mod draft;
 mod event;
+mod explain;
 mod identity;
 mod inbound;
 mod memory;
@@ -41,6 +42,7 @@ pub use self::command::{
     RecordOutcome, RecordReceipt, SendMessage, Start, TemplateFacts,
 };
 pub use self::event::{ConversationEvent, FailureCode, Rule};
+pub use self::explain::Remembered;
 pub use self::memory::{ABSORBED_MAX, ADDRESSES_MAX, CLIENT_MEMORY, MENTIONS_MAX, OUTGOING_MAX, RECENT_MAX};
 
 /// Whether there is something to do.
