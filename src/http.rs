@@ -5,6 +5,7 @@
 
 mod auth;
 mod body;
+mod entry;
 mod etag;
 mod gate;
 mod health;
@@ -35,6 +36,7 @@ use crate::push::HubHandle;
 use crate::shards::Shards;
 use crate::workspaces::Workspaces;
 
+pub use entry::entry_of;
 pub use auth::{Asker, Operator, OperatorToken};
 pub use ports::ports;
 pub use problem::Problem;
