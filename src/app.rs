@@ -230,6 +230,17 @@ impl Running {
         self.lines.take()
     }
 
+    /// Ends the server without finishing anything, as far as one process can: its threads end where they stand. For
+    /// tests; a real kill needs a process of its own.
+    pub async fn abandon(self) {
+        self.edge.set_ready(false);
+        self.sweeping.abort();
+        self.arbiters.expect_the_end();
+        self.http.stop(false).await;
+        // It ends with its handle; what it says then is of no use to anyone.
+        let _ = self.serving.await;
+    }
+
     /// Stops in order: what was taken is finished or refused. Answers whether everything was finished within
     /// the deadline.
     pub async fn stop(self, deadline: Duration) -> bool {

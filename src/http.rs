@@ -5,9 +5,11 @@
 
 mod auth;
 mod body;
+mod entry;
 mod etag;
 mod gate;
 mod health;
+mod ports;
 mod idempotency;
 mod json;
 mod paging;
@@ -24,6 +26,8 @@ use actix_web::web;
 use metrics_exporter_prometheus::PrometheusHandle;
 
 use crate::actors::Waiting;
+use crate::contacts::Contacts;
+use crate::conversations::Conversations;
 use crate::domain::ids::{Keyring, RequestId};
 use crate::domain::time::Timestamp;
 use crate::ingress::Ingress;
@@ -32,7 +36,9 @@ use crate::push::HubHandle;
 use crate::shards::Shards;
 use crate::workspaces::Workspaces;
 
+pub use entry::entry_of;
 pub use auth::{Asker, Operator, OperatorToken};
+pub use ports::ports;
 pub use problem::Problem;
 
 /// The bounds of the edge.
@@ -56,6 +62,10 @@ pub struct Edge {
     pub numbers: Arc<Numbers>,
     /// What takes deliveries.
     pub ingress: Arc<Ingress>,
+    /// Contacts.
+    pub contacts: Arc<Contacts>,
+    /// Conversations.
+    pub conversations: Arc<Conversations>,
     /// The way to the sockets.
     pub hub: HubHandle,
     /// The operator's token, by its digest.
@@ -78,6 +88,10 @@ pub struct EdgeParts {
     pub numbers: Arc<Numbers>,
     /// What takes deliveries.
     pub ingress: Arc<Ingress>,
+    /// Contacts.
+    pub contacts: Arc<Contacts>,
+    /// Conversations.
+    pub conversations: Arc<Conversations>,
     /// The way to the sockets.
     pub hub: HubHandle,
     /// The operator's token.
@@ -92,10 +106,23 @@ impl Edge {
     /// An edge that answers 503 until it is opened.
     #[must_use]
     pub fn new(parts: EdgeParts) -> Arc<Self> {
-        let EdgeParts { shards, workspaces, numbers, ingress, hub, operator, settings, metrics } = parts;
+        let EdgeParts { shards, workspaces, numbers, ingress, contacts, conversations, hub, operator, settings, metrics } = parts;
         let webhook_bytes = Waiting::at_most(settings.webhook_bytes_in_flight_max);
         let ready = AtomicBool::new(false);
-        Arc::new(Self { shards, workspaces, numbers, ingress, hub, operator, settings, metrics, webhook_bytes, ready })
+        Arc::new(Self {
+            shards,
+            workspaces,
+            numbers,
+            ingress,
+            contacts,
+            conversations,
+            hub,
+            operator,
+            settings,
+            metrics,
+            webhook_bytes,
+            ready,
+        })
     }
 
     /// Opens or closes the routes; closed ones answer 503, except for health and metrics.
