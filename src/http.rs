@@ -24,6 +24,7 @@ use actix_web::web;
 use metrics_exporter_prometheus::PrometheusHandle;
 
 use crate::actors::Waiting;
+use crate::contacts::Contacts;
 use crate::domain::ids::{Keyring, RequestId};
 use crate::domain::time::Timestamp;
 use crate::ingress::Ingress;
@@ -56,6 +57,8 @@ pub struct Edge {
     pub numbers: Arc<Numbers>,
     /// What takes deliveries.
     pub ingress: Arc<Ingress>,
+    /// Every contact.
+    pub contacts: Arc<Contacts>,
     /// The way to the sockets.
     pub hub: HubHandle,
     /// The operator's token, by its digest.
@@ -78,6 +81,8 @@ pub struct EdgeParts {
     pub numbers: Arc<Numbers>,
     /// What takes deliveries.
     pub ingress: Arc<Ingress>,
+    /// Every contact.
+    pub contacts: Arc<Contacts>,
     /// The way to the sockets.
     pub hub: HubHandle,
     /// The operator's token.
@@ -92,10 +97,22 @@ impl Edge {
     /// An edge that answers 503 until it is opened.
     #[must_use]
     pub fn new(parts: EdgeParts) -> Arc<Self> {
-        let EdgeParts { shards, workspaces, numbers, ingress, hub, operator, settings, metrics } = parts;
+        let EdgeParts { shards, workspaces, numbers, ingress, contacts, hub, operator, settings, metrics } = parts;
         let webhook_bytes = Waiting::at_most(settings.webhook_bytes_in_flight_max);
         let ready = AtomicBool::new(false);
-        Arc::new(Self { shards, workspaces, numbers, ingress, hub, operator, settings, metrics, webhook_bytes, ready })
+        Arc::new(Self {
+            shards,
+            workspaces,
+            numbers,
+            ingress,
+            contacts,
+            hub,
+            operator,
+            settings,
+            metrics,
+            webhook_bytes,
+            ready,
+        })
     }
 
     /// Opens or closes the routes; closed ones answer 503, except for health and metrics.

@@ -6,6 +6,7 @@ pub mod http;
 pub mod ingress;
 pub mod push;
 
+pub mod contacts;
 pub mod conversations;
 pub mod numbers;
 pub mod workspaces;

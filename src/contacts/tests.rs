@@ -1,0 +1,1 @@
+//! Contacts over shards that run.
