@@ -68,11 +68,7 @@ impl Contacts {
     }
 
     /// Tells a contact a fact, or the one it redirects to.
-    pub(super) async fn tell(
-        &self,
-        id: ContactId,
-        command: impl Fn() -> ContactCommand,
-    ) -> Result<(), CommandError> {
+    pub(super) async fn tell(&self, id: ContactId, command: impl Fn() -> ContactCommand) -> Result<(), CommandError> {
         self.follow(id, FACT_HOPS_MAX, command).await.map(drop)
     }
 

@@ -70,19 +70,14 @@ impl Contacts {
     ) -> Result<Vec<ContactPlace>, CommandError> {
         let shards = 0..self.shards.count();
         let pages = shards.map(|shard| self.shards.contacts_of(workspace, shard, after, limit));
-        let mut places: Vec<ContactPlace> =
-            stream::iter(pages).buffered(READ_AT_ONCE).try_concat().await?;
+        let mut places: Vec<ContactPlace> = stream::iter(pages).buffered(READ_AT_ONCE).try_concat().await?;
         places.sort_unstable();
         places.truncate(limit);
         Ok(places)
     }
 
     /// The contact at a place; none where it went into another, or is not for the asker's eyes.
-    async fn at_place(
-        &self,
-        caller: &Caller,
-        (_, id): ContactPlace,
-    ) -> Result<Option<ContactView>, CommandError> {
+    async fn at_place(&self, caller: &Caller, (_, id): ContactPlace) -> Result<Option<ContactView>, CommandError> {
         match self.find(caller.workspace, id).await? {
             Some((now, person)) if now == id && self.may(caller, &person, Action::See) => {
                 self.view(caller, id, false, person).await.map(Some)

@@ -88,8 +88,7 @@ impl Contacts {
         }
         let mut values = Vec::with_capacity(person.properties.len());
         for (holder, keys) in by_holder {
-            let rows: BTreeMap<_, _> =
-                self.shards.privates(EntityKind::Contact, holder.0).await?.into_iter().collect();
+            let rows: BTreeMap<_, _> = self.shards.privates(EntityKind::Contact, holder.0).await?.into_iter().collect();
             let value = |key: PropertyKey| Some((key, PropertyValue::from_bytes(rows.get(&key.slot())?)?));
             values.extend(keys.into_iter().filter_map(value));
         }

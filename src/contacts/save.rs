@@ -148,7 +148,10 @@ impl Contacts {
         // Adding what is there changes nothing, so a repeat needs no key of its own.
         let (asked, draft) = (Asked::by(asked.author), ContactDraft { identities: further, ..ContactDraft::default() });
         let second = self.save(caller.workspace, asked, first.id, SaveHow::Upsert, first.version, draft).await?;
-        Ok(Saved { outcome: if first.outcome == Outcome::Created { Outcome::Created } else { second.outcome }, ..second })
+        Ok(Saved {
+            outcome: if first.outcome == Outcome::Created { Outcome::Created } else { second.outcome },
+            ..second
+        })
     }
 
     /// Changes a contact that is there.
@@ -185,8 +188,7 @@ impl Contacts {
         version_before: u64,
         draft: ContactDraft,
     ) -> Result<Saved, CommandError> {
-        let answer =
-            self.ask(id, || ContactCommand::Save { asked, workspace, how, draft: draft.clone() }).await?;
+        let answer = self.ask(id, || ContactCommand::Save { asked, workspace, how, draft: draft.clone() }).await?;
         Ok(saved(answer, id, version_before))
     }
 
@@ -243,7 +245,8 @@ impl Contacts {
             return invalid("labels".to_owned(), "the workspace has no such label");
         }
         let own = self.addresses_of(caller.workspace, &draft.identities);
-        let known = |address| own.contains(address) || person.is_some_and(|person| person.identities.contains_key(address));
+        let known =
+            |address| own.contains(address) || person.is_some_and(|person| person.identities.contains_key(address));
         for consent in &draft.consents {
             if let ConsentScope::Address(address) = &consent.scope
                 && !known(address)

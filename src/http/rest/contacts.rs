@@ -47,11 +47,7 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
 }
 
 /// A page of contacts, oldest first.
-async fn list(
-    edge: web::Data<Edge>,
-    asker: Asker,
-    paging: Query<Paging>,
-) -> Result<web::Json<Listed<Value>>, Problem> {
+async fn list(edge: web::Data<Edge>, asker: Asker, paging: Query<Paging>) -> Result<web::Json<Listed<Value>>, Problem> {
     asker.needs(Scope::ContactsRead)?;
     let after = paging.0.after::<ContactPlace>()?;
     let page = edge.contacts.list(&asker, after, paging.0.limit()?).await?;

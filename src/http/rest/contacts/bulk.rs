@@ -5,10 +5,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::http::header::CONTENT_TYPE;
 use actix_web::web::{self, Bytes, BytesMut};
-use actix_web::HttpResponse;
 use futures_util::{Stream, StreamExt, stream};
 use serde_json::json;
 
@@ -39,9 +39,10 @@ pub(super) async fn upsert(
     });
     let answers = upsert_all(contacts, asker.0, lines);
     // What is ready leaves together: a chunk a line would cost more than the line.
-    let chunks = answers.map(|answer| line(&answer)).ready_chunks(BULK_AT_ONCE).map(|lines| {
-        Ok::<Bytes, actix_web::Error>(Bytes::from(lines.concat()))
-    });
+    let chunks = answers
+        .map(|answer| line(&answer))
+        .ready_chunks(BULK_AT_ONCE)
+        .map(|lines| Ok::<Bytes, actix_web::Error>(Bytes::from(lines.concat())));
     Ok(HttpResponse::Ok().insert_header((CONTENT_TYPE, "application/x-ndjson")).streaming(Box::pin(chunks)))
 }
 
@@ -109,7 +110,11 @@ where
             match tokio::time::timeout(BYTES_WITHIN, self.body.next()).await {
                 Ok(Some(Ok(bytes))) => self.held.extend_from_slice(&bytes),
                 Ok(Some(Err(error))) => {
-                    return self.last(StatusCode::BAD_REQUEST, "body_unreadable", format!("It cannot be read: {error}."));
+                    return self.last(
+                        StatusCode::BAD_REQUEST,
+                        "body_unreadable",
+                        format!("It cannot be read: {error}."),
+                    );
                 }
                 Ok(None) => {
                     self.ended = true;

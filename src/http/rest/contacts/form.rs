@@ -63,11 +63,8 @@ pub(super) struct AssignForm {
 impl ContactForm {
     /// The draft that it means in a workspace.
     pub(super) fn draft(self, edge: &Edge, workspace: WorkspaceId) -> Result<ContactDraft, Problem> {
-        let counts = [
-            ("identities", self.identities.len()),
-            ("labels", self.labels.len()),
-            ("consents", self.consents.len()),
-        ];
+        let counts =
+            [("identities", self.identities.len()), ("labels", self.labels.len()), ("consents", self.consents.len())];
         if let Some((what, _)) = counts.into_iter().find(|(_, count)| *count > NAMED_MAX) {
             return Err(Refusal::TooMany { what, allowed: NAMED_MAX }.into());
         }
