@@ -5,9 +5,12 @@
 
 mod auth;
 mod body;
+mod clock;
+mod entry;
 mod etag;
 mod gate;
 mod health;
+mod ports;
 mod idempotency;
 mod json;
 mod paging;
@@ -24,7 +27,9 @@ use actix_web::web;
 use metrics_exporter_prometheus::PrometheusHandle;
 
 use crate::actors::Waiting;
+use crate::clock::WallClock;
 use crate::contacts::Contacts;
+use crate::conversations::Conversations;
 use crate::domain::ids::{Keyring, RequestId};
 use crate::domain::time::Timestamp;
 use crate::ingress::Ingress;
@@ -33,7 +38,9 @@ use crate::push::HubHandle;
 use crate::shards::Shards;
 use crate::workspaces::Workspaces;
 
+pub use entry::entry_of;
 pub use auth::{Asker, Operator, OperatorToken};
+pub use ports::ports;
 pub use problem::Problem;
 
 /// The bounds of the edge.
@@ -57,14 +64,18 @@ pub struct Edge {
     pub numbers: Arc<Numbers>,
     /// What takes deliveries.
     pub ingress: Arc<Ingress>,
-    /// Every contact.
+    /// Contacts.
     pub contacts: Arc<Contacts>,
+    /// Conversations.
+    pub conversations: Arc<Conversations>,
     /// The way to the sockets.
     pub hub: HubHandle,
     /// The operator's token, by its digest.
     pub operator: OperatorToken,
     /// The bounds.
     pub settings: EdgeSettings,
+    /// The clock that may be moved, where the process was started so.
+    pub manual_clock: Option<Arc<WallClock>>,
     /// The process's metrics, where this is the server that shows them.
     pub metrics: Option<PrometheusHandle>,
     webhook_bytes: Waiting,
@@ -81,14 +92,18 @@ pub struct EdgeParts {
     pub numbers: Arc<Numbers>,
     /// What takes deliveries.
     pub ingress: Arc<Ingress>,
-    /// Every contact.
+    /// Contacts.
     pub contacts: Arc<Contacts>,
+    /// Conversations.
+    pub conversations: Arc<Conversations>,
     /// The way to the sockets.
     pub hub: HubHandle,
     /// The operator's token.
     pub operator: OperatorToken,
     /// The bounds.
     pub settings: EdgeSettings,
+    /// The clock that may be moved.
+    pub manual_clock: Option<Arc<WallClock>>,
     /// The process's metrics.
     pub metrics: Option<PrometheusHandle>,
 }
@@ -97,7 +112,7 @@ impl Edge {
     /// An edge that answers 503 until it is opened.
     #[must_use]
     pub fn new(parts: EdgeParts) -> Arc<Self> {
-        let EdgeParts { shards, workspaces, numbers, ingress, contacts, hub, operator, settings, metrics } = parts;
+        let EdgeParts { shards, workspaces, numbers, ingress, contacts, conversations, hub, operator, settings, manual_clock, metrics } = parts;
         let webhook_bytes = Waiting::at_most(settings.webhook_bytes_in_flight_max);
         let ready = AtomicBool::new(false);
         Arc::new(Self {
@@ -106,9 +121,11 @@ impl Edge {
             numbers,
             ingress,
             contacts,
+            conversations,
             hub,
             operator,
             settings,
+            manual_clock,
             metrics,
             webhook_bytes,
             ready,
@@ -153,7 +170,7 @@ impl Edge {
 
 /// Adds every route to a worker's application.
 pub fn routes(config: &mut web::ServiceConfig) {
-    config.configure(health::routes).configure(webhooks::routes).configure(socket::routes).configure(rest::routes);
+    config.configure(health::routes).configure(webhooks::routes).configure(clock::routes).configure(socket::routes).configure(rest::routes);
     config.default_service(web::to(|| async { Problem::not_found("route").into_response() }));
 }
 

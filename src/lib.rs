@@ -2,6 +2,7 @@
 //!
 //! The modules stand in their total order, top to bottom: a module imports only modules below it.
 
+pub mod app;
 pub mod http;
 pub mod ingress;
 pub mod push;

@@ -63,7 +63,7 @@ pub fn start_sandbox(
     let plan = FaultPlan {
         latency_ms: millis(set.latency),
         rates: rates.into_iter().filter(|rate| rate.share > 0.0).collect(),
-        receipts: ReceiptFaults { repeated_share: share(set.fault_repeated_percent), ..ReceiptFaults::default() },
+        receipts: ReceiptFaults { duplicated: share(set.fault_repeated_percent), ..ReceiptFaults::default() },
         ..FaultPlan::default()
     };
     // Three rates are never too many.

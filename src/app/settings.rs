@@ -66,7 +66,7 @@ pub(super) fn edge(config: &Config) -> EdgeSettings {
 pub(super) fn push(config: &Config) -> Settings {
     let push = &config.push;
     Settings {
-        window: WindowSize { objects: push.window_entries_max as u32, bytes: size(push.window_bytes_max.0) as u32 },
+        window: WindowSize { objects: push.window_entries_max as u64, bytes: push.window_bytes_max.0 },
         slow_patience: push.slow_reader_after,
         identify_within: push.identify_timeout,
         heartbeat: push.ping_interval,

@@ -6,6 +6,7 @@ mod events;
 mod inbox;
 mod messages;
 mod webhook_lookup;
+mod workspace;
 
 use std::str::FromStr;
 
@@ -20,7 +21,8 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
         .configure(conversations::routes)
         .configure(messages::routes)
         .configure(events::routes)
-        .configure(webhook_lookup::routes);
+        .configure(webhook_lookup::routes)
+        .configure(workspace::routes);
 }
 
 /// The id in a path; what cannot be one names nothing.

@@ -91,7 +91,7 @@ impl Dispatch {
             tracing::warn!(account = %self.account, %error, "failed to settle the claims of an earlier start");
             tokio::time::sleep(PAUSE).await;
         }
-        actix_closing(&self);
+        close_now_and_then(&self);
         loop {
             if self.numbers.is_draining() {
                 return self.give_up();
@@ -225,7 +225,7 @@ impl Dispatch {
 }
 
 /// Closes claims now and then, many in one record.
-fn actix_closing(dispatch: &Rc<Dispatch>) {
+fn close_now_and_then(dispatch: &Rc<Dispatch>) {
     let dispatch = Rc::clone(dispatch);
     tokio::task::spawn_local(async move {
         loop {

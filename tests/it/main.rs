@@ -1,3 +1,5 @@
 //! The one integration-test binary: the house's rules, and a story a file.
 
 mod architecture;
+mod house;
+mod stories;

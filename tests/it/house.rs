@@ -1,0 +1,200 @@
+//! A whole server in the test's process: its clock and store in the test's hand, the sandbox beside it.
+
+pub(crate) mod http;
+pub(crate) mod socket;
+pub(crate) mod whatsapp;
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::Value;
+use tidegate::app::{self, Parts, Running, Seeded, Tokens};
+use tidegate::clock::{Clock, CountedIds, FrozenClock, Surroundings};
+use tidegate::config::{Config, load};
+use tidegate::domain::time::Timestamp;
+use tidegate::providers::sandbox::SandboxHandle;
+use tidegate::store::AnyStore;
+use tidegate::store::memory::MemoryStore;
+
+use self::http::Answer;
+use self::socket::AgentSocket;
+
+/// 2026-11-25T09:00:00Z, when every story begins.
+pub(crate) const MORNING: Timestamp = Timestamp(1_795_597_200_000);
+/// How long a story waits for what must come, in machine time.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A server, its clock, its store and its provider.
+pub(crate) struct House {
+    pub(crate) running: Option<Running>,
+    pub(crate) clock: Arc<FrozenClock>,
+    pub(crate) store: MemoryStore,
+    pub(crate) sandbox: Option<SandboxHandle>,
+    pub(crate) seeded: Seeded,
+    pub(crate) config: Config,
+    tokens: Tokens,
+    surroundings: Surroundings,
+    folder: tempfile::TempDir,
+}
+
+impl House {
+    /// A seeded house in the morning.
+    pub(crate) async fn new() -> Self {
+        Self::with(&[]).await
+    }
+
+    /// The same with further settings, as `("numbers.pair_burst", "1")`.
+    pub(crate) async fn with(settings: &[(&str, &str)]) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().display().to_string();
+        let mut flags: Vec<(String, String)> = [
+            ("server.listen", "127.0.0.1:0"),
+            ("server.workers", "2"),
+            ("sandbox.listen", "127.0.0.1:0"),
+            ("sandbox.customers_per_minute", "0"),
+            ("sandbox.latency", "0ms"),
+            ("sandbox.reply_percent", "0"),
+            ("sandbox.read_percent", "100"),
+            ("seed.contacts", "3"),
+            ("seed.agents", "2"),
+            ("store.path", path.as_str()),
+        ]
+        .iter()
+        .chain(settings)
+        .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
+        .collect();
+        flags.dedup();
+        let config = load(None, &BTreeMap::new(), &flags).unwrap_or_else(|problems| panic!("{problems:?}"));
+        let clock = Arc::new(FrozenClock::new(MORNING));
+        let surroundings =
+            Surroundings { clock: Arc::clone(&clock) as Arc<dyn Clock>, ids: Arc::new(CountedIds::from(1)) };
+        let store = MemoryStore::new(Arc::clone(&clock) as Arc<dyn Clock>);
+        let mut tokens = Tokens::read(folder.path()).expect("tokens");
+        let running = begin(&config, &surroundings, &store, &mut tokens).await;
+        let seeded = Seeded::ids(&running.edge.shards.node().keys);
+        let webhook_url = format!("http://{}{}", running.addr, seeded.webhook_path());
+        let sandbox =
+            app::start_sandbox(&config, surroundings.clone(), Some(webhook_url)).expect("the sandbox starts");
+        app::seed(&running.edge.shards, &config, &sandbox.base_url(), &mut tokens).await.expect("the seed is taken");
+        Self {
+            running: Some(running),
+            clock,
+            store,
+            sandbox: Some(sandbox),
+            seeded,
+            config,
+            tokens,
+            surroundings,
+            folder,
+        }
+    }
+
+    fn running(&self) -> &Running {
+        self.running.as_ref().expect("the server runs")
+    }
+
+    /// Where the server listens.
+    pub(crate) fn addr(&self) -> std::net::SocketAddr {
+        self.running().addr
+    }
+
+    /// Where its data is.
+    pub(crate) fn folder(&self) -> &std::path::Path {
+        self.folder.path()
+    }
+
+    /// A seeded token: `ADMIN_TOKEN`, `AGENT1_TOKEN`, `OPERATOR_TOKEN`.
+    pub(crate) fn token(&self, name: &str) -> &str {
+        self.tokens.get(name).expect("it was seeded")
+    }
+
+    /// Moves business time.
+    pub(crate) fn advance(&self, span: Duration) {
+        self.clock.advance(span);
+    }
+
+    /// `GET`, as the bearer of a token.
+    pub(crate) async fn get(&self, path: &str, token: &str) -> Answer {
+        http::call(self.addr(), "GET", path, &[("authorization", &format!("Bearer {token}"))], Vec::new()).await
+    }
+
+    /// `POST` of JSON, as the bearer of a token.
+    pub(crate) async fn post(&self, path: &str, token: &str, body: &Value) -> Answer {
+        self.call("POST", path, token, body).await
+    }
+
+    /// Any method with JSON, as the bearer of a token.
+    pub(crate) async fn call(&self, method: &str, path: &str, token: &str, body: &Value) -> Answer {
+        let bearer = format!("Bearer {token}");
+        let headers = [("authorization", bearer.as_str()), ("content-type", "application/json")];
+        http::call(self.addr(), method, path, &headers, body.to_string().into_bytes()).await
+    }
+
+    /// Pushes a signed WhatsApp delivery.
+    pub(crate) async fn push(&self, delivery: &Value) -> Answer {
+        self.push_bytes(delivery.to_string().into_bytes()).await
+    }
+
+    /// Pushes signed bytes as a WhatsApp delivery.
+    pub(crate) async fn push_bytes(&self, body: Vec<u8>) -> Answer {
+        let signature = whatsapp::signature(self.config.sandbox.app_secret.expose(), &body);
+        let headers = [("x-hub-signature-256", signature.as_str()), ("content-type", "application/json")];
+        http::call(self.addr(), "POST", &self.seeded.webhook_path(), &headers, body).await
+    }
+
+    /// An agent's socket that has identified.
+    pub(crate) async fn agent(&self, token: &str) -> AgentSocket {
+        AgentSocket::identified(self.addr(), token).await
+    }
+
+    /// Ends the process as a kill would, as far as one process can: nothing is finished, nothing is written any
+    /// more, and what was committed is found by the next start.
+    pub(crate) async fn crash(&mut self) {
+        let running = self.running.take().expect("the server runs");
+        self.store.faults().clear();
+        let reopened = self.store.reopened();
+        running.abandon().await;
+        self.store = reopened;
+        let again = begin(&self.config, &self.surroundings, &self.store, &mut self.tokens).await;
+        self.running = Some(again);
+    }
+
+    /// Stops the server in order.
+    pub(crate) async fn stop(mut self) -> bool {
+        match self.running.take() {
+            Some(running) => running.stop(PATIENCE).await,
+            None => true,
+        }
+    }
+}
+
+async fn begin(config: &Config, surroundings: &Surroundings, store: &MemoryStore, tokens: &mut Tokens) -> Running {
+    let operator_token = tokens.operator(&*surroundings.ids).expect("a token");
+    let parts = Parts {
+        config: config.clone(),
+        surroundings: surroundings.clone(),
+        store: AnyStore::from(store.clone()),
+        operator_token,
+        manual_clock: None,
+        metrics: None,
+        tell: false,
+    };
+    app::start(parts).await.expect("the server starts")
+}
+
+/// Waits until `probe` gives something; what must come comes soon, or the story fails.
+pub(crate) async fn eventually<T, F>(what: &str, mut probe: impl FnMut() -> F) -> T
+where
+    F: Future<Output = Option<T>>,
+{
+    let end = tokio::time::Instant::now() + PATIENCE;
+    loop {
+        if let Some(found) = probe().await {
+            return found;
+        }
+        assert!(tokio::time::Instant::now() < end, "it never came: {what}");
+        tokio::time::sleep(Duration::from_millis(3)).await;
+    }
+}

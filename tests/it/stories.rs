@@ -1,0 +1,3 @@
+//! Stories: real HTTP and websockets against a whole server, one story a file.
+
+mod webhook_becomes_durable;
