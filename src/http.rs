@@ -6,6 +6,7 @@
 mod auth;
 mod body;
 mod etag;
+mod feed;
 mod gate;
 mod health;
 mod ports;
@@ -15,6 +16,7 @@ mod paging;
 pub mod problem;
 mod rest;
 mod socket;
+mod typing;
 mod webhooks;
 
 use std::sync::Arc;
@@ -36,6 +38,7 @@ use crate::shards::Shards;
 use crate::workspaces::Workspaces;
 
 pub use auth::{Asker, Operator, OperatorToken};
+pub use feed::entry;
 pub use ports::ports;
 pub use problem::Problem;
 

@@ -16,7 +16,6 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
     config
         .configure(inbox::routes)
         .configure(conversations::routes)
-        .configure(messages::routes)
         .configure(events::routes)
         .configure(webhook_lookup::routes);
 }
