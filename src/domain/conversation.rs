@@ -279,12 +279,12 @@ impl Entity for Conversation {
     fn decide(&self, command: Command, context: &Context<'_>) -> Result<Decision<Self>, Refusal> {
         let draft = || Draft::new(self, context);
         match command {
-            Command::Start(start) => draft().start(*start),
+            Command::Start(start) => draft().start(&start),
             Command::ReceiveMessage(inbound) => self.receive(*inbound, context),
             Command::RecordEcho(echo) => self.echo(*echo, context),
             Command::RecordReceipt(receipt) => self.take_receipt(*receipt, context),
             Command::ChangeIdentity(change) => self.change_identity(*change, context),
-            Command::ChangeConsent(change) => self.forwarding(|| draft().change_consent(*change)),
+            Command::ChangeConsent(change) => self.forwarding(|| draft().change_consent(&change)),
             Command::Link(link) => self.link(&link, context),
             Command::Absorb { from, payload } => self.absorb(from, &payload, context),
             Command::CopyAssignment { contact, assignment } => {

@@ -1,12 +1,8 @@
-//! The feed as sockets and programs read it: public events as entries, and a cursor over all shards.
+//! The feed as sockets and programs read it: pages of entries, and a cursor over all shards.
 
-use std::sync::Arc;
-
-use super::Edge;
-use crate::conversations::events::{self, PublicEvent};
+use super::{Edge, entry_of};
 use crate::domain::ids::WorkspaceId;
-use crate::push::body::BodyError;
-use crate::push::{Audience, Cursor, EventId, EventParts, FeedEntry};
+use crate::push::{Cursor, EventId, FeedEntry};
 use crate::shards::CommandError;
 
 /// The index that stands for a whole record.
@@ -15,31 +11,6 @@ const WHOLE: u16 = u16::MAX;
 const RECORDS_AT_ONCE: usize = 500;
 /// Records of one shard that are looked through for one page, so that one reading ends in good time.
 const RECORDS_MAX: usize = 50_000;
-
-/// A public event as it is pushed and read.
-///
-/// # Errors
-/// Its data does not serialise.
-pub fn entry(event: PublicEvent) -> Result<FeedEntry, BodyError> {
-    let shared = |audience: &Arc<events::Audience>| Arc::new(self::audience(audience));
-    let parts = EventParts {
-        id: EventId { shard: event.shard, position: event.position, index: event.index },
-        kind: event.word,
-        at: event.at,
-        workspace: event.workspace,
-        conversation: event.conversation,
-        version: event.version,
-        audience: shared(&event.audience),
-        previous_audience: event.previous_audience.as_ref().map(shared),
-    };
-    FeedEntry::new(parts, &event.data)
-}
-
-/// An audience as the sockets ask for it.
-pub(super) fn audience(of: &events::Audience) -> Audience {
-    let events::Audience { account, owner, team, collaborators, mentions } = of.clone();
-    Audience { account, owner, team, collaborators, mentions }
-}
 
 /// The present end of the feed, with a place for every shard.
 pub(super) async fn head(edge: &Edge) -> Result<Cursor, CommandError> {
@@ -95,7 +66,7 @@ async fn read_shard(
                     let last: Option<EventId> = entries.last().map(FeedEntry::id);
                     return Ok((entries, last.map_or(read, |last| (last.position, last.index))));
                 }
-                match entry(event) {
+                match entry_of(&event) {
                     Ok(entry) => entries.push(entry),
                     Err(error) => tracing::error!(%error, "an event cannot be written"),
                 }

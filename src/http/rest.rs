@@ -5,6 +5,7 @@ mod events;
 mod inbox;
 mod messages;
 mod webhook_lookup;
+mod workspace;
 
 use std::str::FromStr;
 
@@ -17,7 +18,8 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
         .configure(inbox::routes)
         .configure(conversations::routes)
         .configure(events::routes)
-        .configure(webhook_lookup::routes);
+        .configure(webhook_lookup::routes)
+        .configure(workspace::routes);
 }
 
 /// The id in a path; what cannot be one names nothing.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::json;
 
-use super::{Edge, Problem, feed};
+use super::{Edge, Problem, entry};
 use crate::conversations::events;
 use crate::domain::access::Action;
 use crate::domain::ids::ConversationId;
@@ -15,7 +15,7 @@ use crate::workspaces::Caller;
 /// Shows that the caller types in a conversation. It rests on nothing and is told to those who are there.
 pub(super) async fn show(edge: &Edge, caller: &Caller, id: ConversationId) -> Result<(), Problem> {
     let line = edge.conversations.line(caller, id, Action::Send).await?;
-    let audience = feed::audience(&events::Audience::of_conversation(&line, edge.now()));
+    let audience = entry::audience(&events::Audience::of_conversation(&line, edge.now()));
     let said = json!({ "conversation": line.id, "author": caller.author });
     match Signal::new(caller.workspace, "typing", &line.id.to_string(), Some(Arc::new(audience)), &said) {
         Ok(signal) => edge.hub.signal(&Arc::new(signal)),

@@ -38,7 +38,7 @@ mod tests {
     use crate::conversations::events;
     use crate::domain::access::Role;
     use crate::domain::ids::{MemberId, TeamId};
-    use crate::http::feed::audience;
+    use crate::http::entry::audience;
 
     fn sight(role: Role, dedicated: Vec<AccountId>) -> Sight {
         let (member, teams, team_members) = (MemberId(1), vec![TeamId(10)], Vec::new());
