@@ -1,3 +1,6 @@
 //! Stories: real HTTP and websockets against a whole server, one story a file.
 
+mod accounts_are_connected;
+mod members_sign_in;
 mod webhook_becomes_durable;
+mod workspaces_begin;
