@@ -1,3 +1,5 @@
 //! Stories: real HTTP and websockets against a whole server, one story a file.
 
+mod bad_deliveries;
+mod reply_leaves_once;
 mod webhook_becomes_durable;
