@@ -15,8 +15,6 @@ pub mod content;
 pub mod conversation;
 pub mod effect;
 pub mod entity;
-#[cfg(test)]
-mod golden;
 pub mod ids;
 pub mod inbound;
 pub mod limit;
@@ -33,3 +31,6 @@ pub mod template_form;
 pub mod time;
 pub mod window;
 pub mod workspace;
+
+#[cfg(test)]
+mod golden;

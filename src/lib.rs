@@ -2,12 +2,15 @@
 //!
 //! The modules stand in their total order, top to bottom: a module imports only modules below it.
 
+pub mod app;
+pub mod http;
 pub mod ingress;
 pub mod push;
 
+pub mod contacts;
+pub mod conversations;
 pub mod numbers;
 pub mod workspaces;
-
 
 pub mod shards;
 pub mod store;

@@ -89,7 +89,8 @@ impl Workspaces {
         }
         let Some(before) = before else { return };
         for (account, details) in before.accounts.iter().filter(|(account, _)| !state.accounts.contains_key(account)) {
-            self.accounts.remove_if(&(details.channel, details.provider_id.clone()), |_, place| place.account == *account);
+            self.accounts
+                .remove_if(&(details.channel, details.provider_id.clone()), |_, place| place.account == *account);
         }
     }
 
@@ -152,7 +153,7 @@ impl Workspaces {
     ) -> Option<TemplateFacts> {
         let workspace = self.find(workspace)?;
         let (_, template) = workspace.template_for(account, name, language)?;
-        Some(TemplateFacts { category: template.category.1.into(), status: template.status.1 })
+        Some(TemplateFacts { category: template.charged_as(), status: template.status.1 })
     }
 
     fn places(&self, fits: impl Fn(&crate::domain::workspace::Account) -> bool) -> Vec<AccountPlace> {

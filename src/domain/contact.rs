@@ -88,7 +88,7 @@ impl Entity for Contact {
             }
             ContactCommand::SetConsent { asked, scope, topic, withdrawn } => {
                 edit::change(self, &asked, context, |turn| {
-                    turn.consent(scope, topic, withdrawn, context.now, asked.author)
+                    turn.consent(scope, &topic, withdrawn, context.now, asked.author)
                 })
             }
             ContactCommand::Assign { asked, owner, team } => {
@@ -109,10 +109,10 @@ impl Entity for Contact {
             ContactCommand::ClaimIdentity { workspace, by } => link::claim(self, workspace, by, context),
             ContactCommand::Observe { workspace, conversation, account, channel, addresses, at } => {
                 let seen = link::Seen { conversation, account, channel, addresses, at };
-                link::observe(self, workspace, seen, context)
+                link::observe(self, workspace, &seen, context)
             }
             ContactCommand::RecordConsent { workspace, address, topic, withdrawn, at } => {
-                link::record_consent(self, workspace, address, topic, Consent { withdrawn, at }, context)
+                link::record_consent(self, workspace, address, &topic, Consent { withdrawn, at }, context)
             }
             ContactCommand::Link { workspace, from, born } => link::link(self, workspace, from, born, context),
             ContactCommand::Absorb { from, payload } => link::absorb(self, from, &payload, context),

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::ids::{AccountId, AddressId, ContactId, ConversationId, LimitScopeId, MemberId, TeamId, WorkspaceId};
 use super::message::MessageRef;
+use super::outbound::ErrorClass;
 use super::time::Timestamp;
 
 /// The name of one effect: where in which shard's log it stands.
@@ -160,6 +161,8 @@ pub enum Effect {
         code: i64,
         /// When.
         at: Timestamp,
+        /// What we do about it.
+        class: ErrorClass,
     },
     /// To the messaging limit: the provider says the tier is now this.
     #[serde(rename = "lt")]

@@ -6,6 +6,8 @@
 //! portfolio the latest 100,000 customers are remembered, for a lower tier may come at any time, and
 //! no tier with a figure asks for more.
 
+use std::collections::HashSet;
+
 use serde::{Deserialize, Serialize};
 
 mod counted;
@@ -45,7 +47,7 @@ pub enum LimitCommand {
     },
     /// May these be written to outside their windows? Each that is granted counts from now.
     Reserve {
-        /// The customers, at most 1,000, none twice.
+        /// The customers, at most 1,000. Each time one is named is a message with an outcome of its own.
         recipients: Vec<AddressId>,
     },
     /// These were definitely refused, or certainly not sent.
@@ -192,11 +194,15 @@ impl LimitScope {
         let mut free = self.free(now);
         let mut customers: Vec<u64> = Vec::with_capacity(recipients.len());
         let mut granted = Vec::with_capacity(recipients.len());
+        // A customer named twice has two messages, each with an outcome, and counts once.
+        let mut seen = HashSet::with_capacity(recipients.len());
         for customer in recipients.iter().copied().map(short) {
             // Who counts already may be written to again: the limit is about different customers.
-            let grant = self.counted.counts(customer, now) || free != Some(0);
-            if grant && !self.counted.counts(customer, now) {
+            let counts = seen.contains(&customer) || self.counted.counts(customer, now);
+            let grant = counts || free != Some(0);
+            if grant && !counts {
                 free = free.map(|free| free - 1);
+                seen.insert(customer);
             }
             if grant {
                 customers.push(customer);

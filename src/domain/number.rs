@@ -59,8 +59,10 @@ pub struct Number {
     pub connection: Option<Connection>,
     /// It was taken away.
     pub disconnected: bool,
-    /// How many events it took.
+    /// Rises with every change that people see: claims leave it alone, so what was read at one version stays good.
     pub version: u64,
+    /// How many events it took.
+    events: u64,
     /// The rate the provider gave, and when.
     pub provider_rate: Option<(Timestamp, u32)>,
     /// The provider's grade, and when.
@@ -162,7 +164,10 @@ impl Entity for Number {
     }
 
     fn apply(&mut self, event: &NumberEvent) {
-        self.version += 1;
+        self.events += 1;
+        if !matches!(event, NumberEvent::RepliesClaimed { .. } | NumberEvent::ClaimsClosed { .. }) {
+            self.version += 1;
+        }
         match event {
             NumberEvent::Connected { connection, .. } => {
                 self.connection = Some(connection.as_ref().clone());
@@ -194,8 +199,9 @@ impl Entity for Number {
         Some(NumberCommand::Wake)
     }
 
+    #[expect(clippy::misnamed_getters, reason = "the log counts every event, people only those that they see")]
     fn version(&self) -> u64 {
-        self.version
+        self.events
     }
 
     fn workspace(&self) -> Option<WorkspaceId> {

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 /// One of the three roles every workspace has.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
     /// Sees and changes everything.
@@ -11,6 +11,7 @@ pub enum Role {
     /// Sees the team's and the unassigned.
     TeamAdmin,
     /// Sees their own, their teams' unowned, and what they collaborate on.
+    #[default]
     Staff,
 }
 

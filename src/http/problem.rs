@@ -85,6 +85,12 @@ impl Problem {
         self.status
     }
 
+    /// The whole answer.
+    #[must_use]
+    pub fn into_response(self) -> HttpResponse {
+        self.error_response()
+    }
+
     /// The body, as REST and the socket show it.
     #[must_use]
     pub fn body(&self) -> Value {

@@ -34,12 +34,12 @@ impl Ingress {
                 None => Ok(Carried::Taken),
             },
             InboundKind::Receipt(receipt) => self.carry_receipt(item, receipt).await,
-            InboundKind::Echo { .. } | InboundKind::IdentityChanged { .. } | InboundKind::MarketingPreference { .. } => {
-                match facts::personal(keys, item) {
-                    Some(command) => self.tell(item, command).await,
-                    None => Ok(Carried::Taken),
-                }
-            }
+            InboundKind::Echo { .. }
+            | InboundKind::IdentityChanged { .. }
+            | InboundKind::MarketingPreference { .. } => match facts::personal(keys, item) {
+                Some(command) => self.tell(item, command).await,
+                None => Ok(Carried::Taken),
+            },
             InboundKind::Account(event) => self.carry_account_event(item, event).await,
             InboundKind::Unknown { .. } => self.keep_unknown(item).await,
         }
@@ -75,9 +75,7 @@ impl Ingress {
             return self.follow(thread, facts::receipt(item, thread, said)).await;
         }
         match facts::target(&self.shards.node().keys, item) {
-            Some(facts::Target::Conversation(thread)) => {
-                self.follow(thread, facts::receipt(item, thread, said)).await
-            }
+            Some(facts::Target::Conversation(thread)) => self.follow(thread, facts::receipt(item, thread, said)).await,
             _ => Ok(Carried::Unmatched),
         }
     }

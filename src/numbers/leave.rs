@@ -44,7 +44,12 @@ enum Verdict {
 
 impl Dispatch {
     /// Lets replies leave: those that may are claimed in one record, then called.
-    pub(super) async fn let_leave(self: &Rc<Self>, account: &Rc<Account>, standing: &Standing, taken: Vec<(Reply, Done)>) {
+    pub(super) async fn let_leave(
+        self: &Rc<Self>,
+        account: &Rc<Account>,
+        standing: &Standing,
+        taken: Vec<(Reply, Done)>,
+    ) {
         let verdicts = join_all(taken.iter().map(|(reply, _)| self.judge(account, reply))).await;
         let mut leaving = Vec::with_capacity(taken.len());
         for ((reply, done), verdict) in taken.into_iter().zip(verdicts) {

@@ -80,7 +80,8 @@ impl Shards {
     pub async fn defer(&self, items: &[(u16, Timestamp, DeferredItem)]) -> Result<(), CommandError> {
         let mut puts = Vec::with_capacity(items.len());
         for (shard, due, deferred) in items {
-            let id = self.node().keys.hash(b"item", &[&deferred.account.0.to_be_bytes(), deferred.item.item_id.as_bytes()]);
+            let id =
+                self.node().keys.hash(b"item", &[&deferred.account.0.to_be_bytes(), deferred.item.item_id.as_bytes()]);
             let mut ck = rows::time_key(*due).to_vec();
             ck.extend_from_slice(&id.to_be_bytes());
             let key = RowKey::new(Table::Ingress, &shard.to_be_bytes(), &ck);

@@ -280,8 +280,7 @@ mod tests {
             arrived_at: Timestamp(3),
         };
         let at = MessageRef { at: Timestamp(5), id: MessageId(77) };
-        let content =
-            Content::Message { conversation: ConversationId(1), at, message: Box::new(message.clone()) };
+        let content = Content::Message { conversation: ConversationId(1), at, message: Box::new(message.clone()) };
         let written = to_put(&content).expect("encodes");
         let row = Row { ck: written.key.ck().to_vec(), value: written.value.expect("has one"), ts_us: written.ts_us };
         assert_eq!(read_message(&row).expect("reads"), (at, message));

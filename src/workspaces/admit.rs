@@ -74,7 +74,9 @@ impl Caller {
         match &self.rights {
             Rights::Scopes(scopes) => scopes.contains(&scope),
             Rights::Role(Role::Admin) => true,
-            Rights::Role(Role::TeamAdmin | Role::Staff) => !matches!(scope, Scope::WorkspaceWrite | Scope::BroadcastsWrite),
+            Rights::Role(Role::TeamAdmin | Role::Staff) => {
+                !matches!(scope, Scope::WorkspaceWrite | Scope::BroadcastsWrite)
+            }
         }
     }
 }
@@ -145,7 +147,12 @@ fn as_member(id: WorkspaceId, workspace: &Workspace, member: MemberId, details: 
         team_members,
         dedicated: details.accounts.iter().copied().collect(),
     };
-    Caller { workspace: id, author: Author::Member(member), grants: Arc::new(grants), rights: Rights::Role(details.role) }
+    Caller {
+        workspace: id,
+        author: Author::Member(member),
+        grants: Arc::new(grants),
+        rights: Rights::Role(details.role),
+    }
 }
 
 /// Programs see every conversation of their workspace; what they may do with them is their scopes' affair.

@@ -63,7 +63,7 @@ pub(super) fn save(
     turn.properties(draft.properties, asked.author)?;
     turn.labels(&draft.labels, &[], asked.author)?;
     for consent in draft.consents {
-        turn.consent(consent.scope, consent.topic, consent.withdrawn, context.now, asked.author)?;
+        turn.consent(consent.scope, &consent.topic, consent.withdrawn, context.now, asked.author)?;
     }
     Ok(finish(turn, asked, context, created))
 }

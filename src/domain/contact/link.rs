@@ -26,7 +26,7 @@ pub(super) struct Seen {
 type Decided = Result<Decision<Contact>, Refusal>;
 
 /// A conversation is this person's, and these are the person's addresses.
-pub(super) fn observe(state: &Contact, workspace: WorkspaceId, seen: Seen, context: &Context<'_>) -> Decided {
+pub(super) fn observe(state: &Contact, workspace: WorkspaceId, seen: &Seen, context: &Context<'_>) -> Decided {
     let mut turn = match state {
         Contact::Moved { to, .. } => return Ok(Decision::nothing(ContactAnswer::Forward(*to))),
         Contact::Nobody => Turn::birth(workspace, seen.at, Author::Customer, context),
@@ -42,7 +42,7 @@ pub(super) fn record_consent(
     state: &Contact,
     workspace: WorkspaceId,
     address: AddressId,
-    topic: String,
+    topic: &str,
     heard: Consent,
     context: &Context<'_>,
 ) -> Decided {

@@ -340,7 +340,7 @@ fn stored_bytes_stay() {
     let mut person = Person::new(WORKSPACE, at);
     person.labels.insert(LabelId(5));
     check(
-        "contact_events",
+        include_str!("../../../tests/golden/contact_events.txt"),
         &[
             ContactEvent::Created { workspace: WORKSPACE, at, author: Author::Customer },
             ContactEvent::Created { workspace: WORKSPACE, at, author: Author::System },

@@ -132,9 +132,9 @@ impl<'a> Turn<'a> {
                 return Err(Refusal::Invalid { field: key.slot().replace('/', "."), why });
             }
             if value.is_some() {
-                set.push(key)
+                set.push(key);
             } else {
-                cleared.push(key)
+                cleared.push(key);
             }
             let (kind, id, slot) = (EntityKind::Contact, self.id.0, key.slot());
             let holder = self.person.properties.get(&key).and_then(|place| place.holder);
@@ -168,7 +168,7 @@ impl<'a> Turn<'a> {
     pub(super) fn consent(
         &mut self,
         scope: ConsentScope,
-        topic: String,
+        topic: &str,
         withdrawn: bool,
         at: Timestamp,
         author: Author,
@@ -178,20 +178,20 @@ impl<'a> Turn<'a> {
             return Err(Refusal::Invalid { field: "topic".to_owned(), why });
         }
         let heard = Consent { withdrawn, at };
-        let known = self.person.consents.get(&(scope, topic.clone()));
+        let known = self.person.consents.get(&(scope, topic.to_owned()));
         if known.is_some_and(|known| !heard.outranks(known)) {
             return Ok(());
         }
         if known.is_none() && self.person.consents.len() >= CONSENTS_MAX {
             return Err(Refusal::TooMany { what: "consents", allowed: CONSENTS_MAX });
         }
-        self.push(ContactEvent::ConsentChanged { scope, topic: topic.clone(), withdrawn, at, author });
+        self.push(ContactEvent::ConsentChanged { scope, topic: topic.to_owned(), withdrawn, at, author });
         let addresses: Vec<AddressId> = match scope {
             ConsentScope::Address(address) => vec![address],
             ConsentScope::Channel(channel) => self.person.addresses_on(channel).collect(),
         };
         for address in addresses {
-            self.gate(address, topic.clone(), heard);
+            self.gate(address, topic.to_owned(), heard);
         }
         Ok(())
     }

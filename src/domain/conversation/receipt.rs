@@ -181,7 +181,8 @@ impl Draft<'_> {
             | ErrorClass::Account
             | ErrorClass::Quota => {
                 if let Some(place) = self.state.place {
-                    self.effect(Effect::NumberTrouble { account: place.account, code: failure.code, at });
+                    let (account, code, class) = (place.account, failure.code, failure.class);
+                    self.effect(Effect::NumberTrouble { account, code, at, class });
                 }
             }
             ErrorClass::Retry

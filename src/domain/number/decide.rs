@@ -56,22 +56,25 @@ pub(super) fn connect(number: &Number, asked: &Asked, new: NewConnection, contex
         shared_with_phone: new.shared_with_phone,
     };
     let (at, author) = (context.now, asked.author);
-    let mut events = Vec::new();
-    if number.disconnected || number.connection.as_ref() != Some(&connection) {
-        events.push(NumberEvent::Connected { connection: Box::new(connection), at, author });
-    }
     let token = new.access_token.map(|token| token.expose().clone());
-    if token.is_some() && number.pauses.holds(PauseReason::Token) {
-        events.push(NumberEvent::Resumed { reason: PauseReason::Token, at, author });
-    }
+    let new_token = token.is_some();
     let rows = [(SLOT_BASE_URL, new.base_url), (SLOT_ACCESS_TOKEN, token), (SLOT_DISPLAY, new.display)];
-    let content = rows
+    let content: Vec<Content> = rows
         .into_iter()
         .filter_map(|(slot, value)| {
             let (kind, id, slot) = (EntityKind::Number, context.id, slot.to_owned());
             value.map(|value| Content::Private { kind, id, slot, value: Some(value.into_bytes()), at })
         })
         .collect();
+    let mut events = Vec::new();
+    // A new row is an event too: whoever keeps the connection in memory sees by the version that it changed.
+    if number.disconnected || number.connection.as_ref() != Some(&connection) || !content.is_empty() {
+        events.push(NumberEvent::Connected { connection: Box::new(connection), at, author });
+    }
+    if new_token && number.pauses.holds(PauseReason::Token) {
+        let at = number.pauses.after(PauseReason::Token, at);
+        events.push(NumberEvent::Resumed { reason: PauseReason::Token, at, author });
+    }
     Ok(finish(number, asked, context, events, content))
 }
 

@@ -112,9 +112,9 @@ pub(super) fn change(workspace: &Workspace, asked: &Asked, change: WorkspaceChan
     asked.check_version(workspace.version)?;
     match change {
         WorkspaceChange::AddMember { id, role, teams, accounts, profile } => {
-            turn.add_member(id, role, teams, accounts, profile)?;
+            turn.add_member(id, role, teams, accounts, &profile)?;
         }
-        WorkspaceChange::ChangeMember { id, edit, profile } => turn.change_member(id, edit, profile)?,
+        WorkspaceChange::ChangeMember { id, edit, profile } => turn.change_member(id, edit, &profile)?,
         WorkspaceChange::RemoveMember { id } => turn.remove_member(id)?,
         WorkspaceChange::IssueToken { member, digest, expires_at } => turn.issue_token(member, digest, expires_at)?,
         WorkspaceChange::RevokeToken { member, digest } => {
@@ -213,7 +213,7 @@ impl Turn<'_> {
         role: Role,
         teams: BTreeSet<TeamId>,
         accounts: BTreeSet<AccountId>,
-        profile: MemberProfile,
+        profile: &MemberProfile,
     ) -> Done {
         self.known_teams(&teams)?;
         if let Some(known) = self.workspace.members.get(&id) {
@@ -230,7 +230,7 @@ impl Turn<'_> {
         Ok(())
     }
 
-    fn change_member(&mut self, id: MemberId, edit: MemberEdit, profile: MemberProfile) -> Done {
+    fn change_member(&mut self, id: MemberId, edit: MemberEdit, profile: &MemberProfile) -> Done {
         let known = self.workspace.members.get(&id).ok_or_else(|| not_found("member"))?;
         if let Some(teams) = &edit.teams {
             self.known_teams(teams)?;
@@ -281,7 +281,7 @@ impl Turn<'_> {
     }
 
     /// Keeps what of a member is personal; the hash of the e-mail address, if there is a new one.
-    fn profile(&mut self, id: MemberId, profile: MemberProfile) -> Result<Option<u128>, Refusal> {
+    fn profile(&mut self, id: MemberId, profile: &MemberProfile) -> Result<Option<u128>, Refusal> {
         if let Some(name) = &profile.name {
             self.name(slots::member_slot(id, "name"), name)?;
         }

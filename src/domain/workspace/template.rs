@@ -9,6 +9,7 @@ use crate::domain::message::TemplateFill;
 use crate::domain::refusal::Refusal;
 use crate::domain::template_form::TemplateCategory;
 use crate::domain::time::Timestamp;
+use crate::domain::window::billing::Category;
 
 /// The word of a status.
 #[must_use]
@@ -102,6 +103,16 @@ impl Template {
             TemplateNews::Status(status) => self.status = (at, status),
             TemplateNews::Quality(quality) => self.quality = (at, quality),
             TemplateNews::Category(category) => self.category = (at, category),
+        }
+    }
+
+    /// What a message made of it is charged as.
+    #[must_use]
+    pub const fn charged_as(&self) -> Category {
+        match self.category.1 {
+            TemplateCategory::Marketing => Category::Marketing,
+            TemplateCategory::Utility => Category::Utility,
+            TemplateCategory::Authentication => Category::Authentication,
         }
     }
 

@@ -1,0 +1,89 @@
+//! What a shard commits, told to those who show it: the inbox, the workspaces at hand, the sockets.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::sync::Arc;
+
+use crate::conversations::inbox::Inbox;
+use crate::domain::conversation::Summary;
+use crate::domain::workspace::WorkspaceFact;
+use crate::push::{FeedEntry, HubHandle};
+use crate::shards::{Committed, News, Subscriber};
+use crate::workspaces::Workspaces;
+
+use super::entries;
+use super::lines::Lines;
+
+/// The subscriber of one shard.
+pub(super) struct Told {
+    pub(super) inbox: Arc<Inbox>,
+    pub(super) workspaces: Arc<Workspaces>,
+    pub(super) hub: HubHandle,
+    pub(super) lines: Option<Lines>,
+    /// Entries of the record that is being told.
+    batch: RefCell<Vec<FeedEntry>>,
+    opened: Cell<bool>,
+}
+
+impl Told {
+    pub(super) fn new(inbox: Arc<Inbox>, workspaces: Arc<Workspaces>, hub: HubHandle, lines: Option<Lines>) -> Rc<Self> {
+        Rc::new(Self { inbox, workspaces, hub, lines, batch: RefCell::default(), opened: Cell::new(false) })
+    }
+}
+
+impl Subscriber for Told {
+    fn listed(&self, shard: u16, conversations: Vec<Summary>) {
+        for conversation in conversations {
+            self.inbox.put(shard, conversation);
+        }
+    }
+
+    fn caught_up(&self, _: u16, _: u64) {
+        // What was committed while the shard was being opened again was told to nobody.
+        if self.opened.replace(true) {
+            self.hub.interrupted();
+        }
+    }
+
+    fn committed(&self, news: &News<'_>) {
+        let mut batch = self.batch.borrow_mut();
+        let before = match news {
+            News::Conversation(committed) => {
+                let summary = committed.state.summary(committed.at);
+                summary.and_then(|summary| self.inbox.put(committed.shard, summary))
+            }
+            News::Workspace(committed) => {
+                self.workspaces.learn(committed.workspace, committed.state);
+                if committed.events.iter().any(|event| changes_access(&event.what)) {
+                    self.hub.refresh(committed.workspace, None);
+                }
+                None
+            }
+            News::Contact(_) | News::Number(_) | News::LimitScope(_) => None,
+        };
+        entries::write(news, before.as_deref(), &mut batch);
+        if let (Some(lines), News::Conversation(committed)) = (&self.lines, news) {
+            tell_lines(lines, committed);
+        }
+    }
+
+    fn record_ended(&self, _: u16, _: u64) {
+        let batch = std::mem::take(&mut *self.batch.borrow_mut());
+        if !batch.is_empty() {
+            self.hub.publish(&batch.into());
+        }
+    }
+}
+
+fn tell_lines(lines: &Lines, committed: &Committed<'_, crate::domain::conversation::Conversation>) {
+    for event in committed.events {
+        lines.tell(committed.at, committed.id, event, committed.content);
+    }
+}
+
+const fn changes_access(fact: &WorkspaceFact) -> bool {
+    matches!(
+        fact,
+        WorkspaceFact::MemberChanged(..) | WorkspaceFact::MemberRemoved(_) | WorkspaceFact::TokenRevoked(..)
+    )
+}

@@ -1,0 +1,168 @@
+//! The edge: webhooks in, the REST API, the agents' socket, health and metrics.
+//!
+//! Nothing here decides. A request becomes a command or a reading of a feature; what stands in the way
+//! becomes a problem body.
+
+mod auth;
+mod body;
+mod etag;
+mod gate;
+mod health;
+mod ports;
+mod idempotency;
+mod json;
+mod paging;
+pub mod problem;
+mod rest;
+mod socket;
+mod webhooks;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use actix_web::web;
+use metrics_exporter_prometheus::PrometheusHandle;
+
+use crate::actors::Waiting;
+use crate::contacts::Contacts;
+use crate::conversations::Conversations;
+use crate::domain::ids::{Keyring, RequestId};
+use crate::domain::time::Timestamp;
+use crate::ingress::Ingress;
+use crate::numbers::Numbers;
+use crate::push::HubHandle;
+use crate::shards::Shards;
+use crate::workspaces::Workspaces;
+
+pub use auth::{Asker, Operator, OperatorToken};
+pub use ports::ports;
+pub use problem::Problem;
+
+/// The bounds of the edge.
+#[derive(Clone, Copy, Debug)]
+pub struct EdgeSettings {
+    /// The largest body of a request, in bytes.
+    pub body_bytes_max: usize,
+    /// The bytes of all webhook bodies that wait for their commit.
+    pub webhook_bytes_in_flight_max: usize,
+    /// How long a command may take.
+    pub command_within: Duration,
+}
+
+/// What every worker's routes share.
+pub struct Edge {
+    /// The shards.
+    pub shards: Arc<Shards>,
+    /// Every workspace as committed.
+    pub workspaces: Arc<Workspaces>,
+    /// Every number.
+    pub numbers: Arc<Numbers>,
+    /// What takes deliveries.
+    pub ingress: Arc<Ingress>,
+    /// Contacts.
+    pub contacts: Arc<Contacts>,
+    /// Conversations.
+    pub conversations: Arc<Conversations>,
+    /// The way to the sockets.
+    pub hub: HubHandle,
+    /// The operator's token, by its digest.
+    pub operator: OperatorToken,
+    /// The bounds.
+    pub settings: EdgeSettings,
+    /// The process's metrics, where this is the server that shows them.
+    pub metrics: Option<PrometheusHandle>,
+    webhook_bytes: Waiting,
+    ready: AtomicBool,
+}
+
+/// What an edge is made of.
+pub struct EdgeParts {
+    /// The shards.
+    pub shards: Arc<Shards>,
+    /// Every workspace as committed.
+    pub workspaces: Arc<Workspaces>,
+    /// Every number.
+    pub numbers: Arc<Numbers>,
+    /// What takes deliveries.
+    pub ingress: Arc<Ingress>,
+    /// Contacts.
+    pub contacts: Arc<Contacts>,
+    /// Conversations.
+    pub conversations: Arc<Conversations>,
+    /// The way to the sockets.
+    pub hub: HubHandle,
+    /// The operator's token.
+    pub operator: OperatorToken,
+    /// The bounds.
+    pub settings: EdgeSettings,
+    /// The process's metrics.
+    pub metrics: Option<PrometheusHandle>,
+}
+
+impl Edge {
+    /// An edge that answers 503 until it is opened.
+    #[must_use]
+    pub fn new(parts: EdgeParts) -> Arc<Self> {
+        let EdgeParts { shards, workspaces, numbers, ingress, contacts, conversations, hub, operator, settings, metrics } = parts;
+        let webhook_bytes = Waiting::at_most(settings.webhook_bytes_in_flight_max);
+        let ready = AtomicBool::new(false);
+        Arc::new(Self {
+            shards,
+            workspaces,
+            numbers,
+            ingress,
+            contacts,
+            conversations,
+            hub,
+            operator,
+            settings,
+            metrics,
+            webhook_bytes,
+            ready,
+        })
+    }
+
+    /// Opens or closes the routes; closed ones answer 503, except for health and metrics.
+    pub fn set_ready(&self, ready: bool) {
+        self.ready.store(ready, Ordering::Release);
+    }
+
+    /// Whether the routes are open.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        self.ready.load(Ordering::Acquire)
+    }
+
+    /// The present moment.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.shards.node().surroundings.clock.now()
+    }
+
+    /// The secret under which natural keys become ids.
+    #[must_use]
+    pub fn keys(&self) -> &Keyring {
+        &self.shards.node().keys
+    }
+
+    /// A fresh id: 48 bits of time and 80 of chance.
+    #[must_use]
+    pub fn fresh_id(&self) -> u128 {
+        self.shards.node().surroundings.ids.ulid(self.now())
+    }
+
+    /// A name for a request, for its log lines.
+    #[must_use]
+    pub fn request_id(&self) -> RequestId {
+        RequestId(self.fresh_id())
+    }
+}
+
+/// Adds every route to a worker's application.
+pub fn routes(config: &mut web::ServiceConfig) {
+    config.configure(health::routes).configure(webhooks::routes).configure(socket::routes).configure(rest::routes);
+    config.default_service(web::to(|| async { Problem::not_found("route").into_response() }));
+}
+
+pub use gate::when_ready;

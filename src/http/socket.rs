@@ -1,0 +1,21 @@
+//! `GET /v1/agent/socket`: the upgrade to an agent's websocket.
+
+use std::time::Duration;
+
+use actix_web::{HttpRequest, HttpResponse, web};
+
+use super::Problem;
+use crate::push::{self, Hub, UpgradeError};
+
+pub(super) fn routes(config: &mut web::ServiceConfig) {
+    config.route("/v1/agent/socket", web::get().to(upgrade));
+}
+
+async fn upgrade(hub: web::Data<Hub>, request: HttpRequest, payload: web::Payload) -> Result<HttpResponse, Problem> {
+    push::start(&hub, &request, payload).map_err(|error| match error {
+        UpgradeError::GoingAway => Problem::unavailable(error.to_string(), Duration::from_secs(2)),
+        UpgradeError::NoCommonSubprotocol | UpgradeError::NotAHandshake(_) => {
+            Problem::new(error.status(), "not_a_socket", error.to_string())
+        }
+    })
+}
