@@ -91,7 +91,7 @@ impl House {
         }
     }
 
-    fn running(&self) -> &Running {
+    pub(crate) fn running(&self) -> &Running {
         self.running.as_ref().expect("the server runs")
     }
 

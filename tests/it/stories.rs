@@ -2,5 +2,7 @@
 
 mod accounts_are_connected;
 mod members_sign_in;
+mod bad_deliveries;
+mod reply_leaves_once;
 mod webhook_becomes_durable;
 mod workspaces_begin;
