@@ -1,6 +1,9 @@
 //! Stories: real HTTP and websockets against a whole server, one story a file.
 
+mod accounts_are_connected;
 mod bad_deliveries;
 mod killed_twenty_times;
+mod members_sign_in;
 mod reply_leaves_once;
 mod webhook_becomes_durable;
+mod workspaces_begin;
