@@ -8,6 +8,7 @@ mod body;
 mod clock;
 mod entry;
 mod etag;
+mod feed;
 mod gate;
 mod health;
 mod ports;
@@ -17,6 +18,7 @@ mod paging;
 pub mod problem;
 mod rest;
 mod socket;
+mod typing;
 mod webhooks;
 
 use std::sync::Arc;

@@ -9,7 +9,7 @@ mod request;
 pub use answer::{AccountStanding, Assigned, Changed, ConsentStanding, Explained, RefusalShown, Sent, Verdict};
 pub use line::{AddressShown, Detail, HandlerShown, Line};
 pub use message::{Attempt, Direction, FailureShown, MessageShown, ThreadMessage};
-pub use moment::{InvalidMoment, Moment};
+pub use moment::Moment;
 pub use request::{
     AssignRequest, CollaborateRequest, HandOverRequest, NoFields, NoteRequest, ReadRequest, SendRequest, SnoozeRequest,
     StartRequest, To,

@@ -26,11 +26,11 @@ struct Customer {
 }
 
 impl Conversations {
-    /// Begins a conversation, or opens the one there is.
+    /// Begins a conversation, or opens the one there is; says whether it is new.
     ///
     /// # Errors
     /// The account, the contact or the conversation is not the caller's to see; the address is none.
-    pub async fn start(&self, caller: &Caller, request: StartRequest) -> Result<Line, CommandError> {
+    pub async fn start(&self, caller: &Caller, request: StartRequest) -> Result<(Line, bool), CommandError> {
         let StartRequest { account, to, contact } = request;
         let workspace = self.workspaces.find(caller.workspace);
         let channel = workspace
@@ -52,12 +52,12 @@ impl Conversations {
         self.begin(caller, id, Start { author: caller.author, origin, addresses: customer.addresses, open: true }).await
     }
 
-    async fn begin(&self, caller: &Caller, id: ConversationId, start: Start) -> Result<Line, CommandError> {
-        let mut asked = id;
+    async fn begin(&self, caller: &Caller, id: ConversationId, start: Start) -> Result<(Line, bool), CommandError> {
+        let (mut asked, mut created) = (id, true);
         for _ in 0..HOPS_MAX {
             // One that is there is looked at first: opening it is no way around the access rule.
             if let Some(line) = self.current(caller.workspace, asked).await? {
-                asked = line.id;
+                (asked, created) = (line.id, false);
                 self.line(caller, asked, Action::Change).await?;
             }
             match self.shards.ask::<Conversation>(asked.0, Command::Start(Box::new(start.clone()))).await {
@@ -65,7 +65,7 @@ impl Conversations {
                 outcome => {
                     outcome?;
                     let line = self.current(caller.workspace, asked).await?.ok_or_else(not_found)?;
-                    return Ok(Line::from(&*line));
+                    return Ok((Line::from(&*line), created));
                 }
             }
         }

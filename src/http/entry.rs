@@ -24,7 +24,8 @@ pub fn entry_of(event: &PublicEvent) -> Result<FeedEntry, BodyError> {
     FeedEntry::new(parts, &event.data)
 }
 
-fn audience(of: &events::Audience) -> Audience {
+/// An audience as the sockets ask for it.
+pub(super) fn audience(of: &events::Audience) -> Audience {
     Audience {
         account: of.account,
         owner: of.owner,

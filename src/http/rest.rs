@@ -19,7 +19,6 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
         .configure(contacts::routes)
         .configure(inbox::routes)
         .configure(conversations::routes)
-        .configure(messages::routes)
         .configure(events::routes)
         .configure(webhook_lookup::routes)
         .configure(workspace::routes);

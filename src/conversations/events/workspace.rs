@@ -18,7 +18,7 @@ pub(super) fn say(event: &WorkspaceEvent) -> Said {
     }
     let author = event.author;
     let data = match &event.what {
-        Fact::Created(_) | Fact::SettingsChanged(_) => json!({ "author": author }),
+        Fact::Created(_) | Fact::Renamed | Fact::SettingsChanged(_) => json!({ "author": author }),
         Fact::MemberAdded(member, details) | Fact::MemberChanged(member, details) => json!({
             "member": member, "role": details.role.word(), "teams": details.teams, "disabled": details.disabled,
             "author": author,
