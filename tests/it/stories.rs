@@ -2,6 +2,8 @@
 
 mod accounts_are_connected;
 mod bad_deliveries;
+mod bulk;
+mod contacts;
 mod killed_twenty_times;
 mod members_sign_in;
 mod reply_leaves_once;
