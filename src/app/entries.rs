@@ -1,6 +1,6 @@
 //! Committed events as the entries that sockets show.
 
-use crate::conversations::events::{self, PublicEvent};
+use crate::conversations::events;
 use crate::domain::conversation::Summary;
 use crate::http::entry_of;
 use crate::push::FeedEntry;

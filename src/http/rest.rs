@@ -1,5 +1,6 @@
 //! The REST API v1: a route a thing and verb; each is a command or a reading of one feature.
 
+mod contacts;
 mod conversations;
 mod events;
 mod inbox;
@@ -15,6 +16,7 @@ use super::Problem;
 
 pub(super) fn routes(config: &mut web::ServiceConfig) {
     config
+        .configure(contacts::routes)
         .configure(inbox::routes)
         .configure(conversations::routes)
         .configure(events::routes)
