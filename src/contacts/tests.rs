@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::{StreamExt, stream};
 
@@ -59,7 +60,9 @@ impl Scene {
     async fn begin() -> Self {
         let clock = Arc::new(FrozenClock::new(NOW));
         let surroundings = Surroundings { clock: clock.clone(), ids: Arc::new(CountedIds::from(1)) };
-        let options = ShardOptions { shards: 4, ..ShardOptions::default() };
+        // What was carried is closed in the log when state is settled.
+        let settle_interval = Duration::from_millis(5);
+        let options = ShardOptions { shards: 4, settle_interval, ..ShardOptions::default() };
         let owner = Owner { node: 1, incarnation: 1 };
         let keys = Keyring::new([7; 16]);
         let shards = Shards::new(Node::new(AnyStore::memory(clock.clone()), surroundings, keys, options, owner));
@@ -77,12 +80,12 @@ impl Scene {
     /// Waits until nothing that was decided is left to be carried.
     async fn quiet(&self) {
         while self.contacts.shards.census().await.1 > 0 {
-            tokio::task::yield_now().await;
+            tokio::time::sleep(Duration::from_millis(1)).await;
         }
     }
 
     async fn end(self) {
-        self.contacts.shards.close(std::time::Duration::from_secs(5)).await;
+        self.contacts.shards.close(Duration::from_secs(5)).await;
         self.contacts.shards.forget_here();
     }
 
@@ -370,7 +373,7 @@ async fn pages_go_by_creation_over_all_shards_and_miss_nobody() {
     let mut made = Vec::new();
     for number in 0..23 {
         made.push(scene.made(&[&format!("3519200000{number:02}")]).await.id);
-        scene.clock.advance(std::time::Duration::from_millis(number % 2));
+        scene.clock.advance(Duration::from_millis(number % 2));
     }
     // Those of one moment go by id.
     let mut expected = Vec::new();
