@@ -1,5 +1,7 @@
 //! An agent answers over REST and over the socket: one message a client id, one status that rises, one thread.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use crate::house::whatsapp::{delivery, text};
@@ -28,6 +30,7 @@ async fn a_client_id_is_one_message_and_one_answer() {
     let house = House::new().await;
     let agent = house.token("AGENT1_TOKEN").to_owned();
     let conversation = written_to(&house, CUSTOMER, "wamid.q1", "Where is my order?").await;
+    house.advance(Duration::from_secs(1));
     let messages = format!("/v1/conversations/{conversation}/messages");
     let first = house.post(&messages, &agent, &said("c1", "On its way.")).await.expect(202);
     assert_eq!(first["status"], "queued");
@@ -45,7 +48,9 @@ async fn a_client_id_is_one_message_and_one_answer() {
     assert_eq!(answer["ok"]["message"], first["message"], "{answer}");
 
     let message = format!("{messages}/{}", first["message"].as_str().unwrap_or_default());
+    // A number begins without tokens, and receipts take their time.
     let read = eventually("the customer read it", || async {
+        house.advance(Duration::from_millis(500));
         let shown = house.get(&message, &agent).await.expect(200);
         (shown["status"] == "read").then_some(shown)
     })
@@ -64,6 +69,7 @@ async fn a_reply_may_quote_and_what_is_not_there_cannot_be_quoted() {
     let house = House::new().await;
     let agent = house.token("AGENT1_TOKEN").to_owned();
     let conversation = written_to(&house, CUSTOMER, "wamid.q2", "This one?").await;
+    house.advance(Duration::from_secs(1));
     let messages = format!("/v1/conversations/{conversation}/messages");
     let thread = house.get(&messages, &agent).await.expect(200);
     let mut reply = said("c1", "Yes.");

@@ -125,6 +125,7 @@ async fn a_bot_hands_over_with_a_summary_and_the_epoch_moves_on() {
     let house = House::new().await;
     let [admin, ann] = ["ADMIN_TOKEN", "AGENT1_TOKEN"].map(|name| house.token(name).to_owned());
     let conversation = written_to(&house, "15551230041", "wamid.h1", "Hello").await;
+    house.advance(Duration::from_secs(1));
     let path = format!("/v1/conversations/{conversation}");
     let to_bot = json!({"to": {"kind": "bot", "bot": "bot_00000000000000000000000001"}});
     let epoch = house.post(&format!("{path}/hand_over"), &admin, &to_bot).await.expect(200)["epoch"].clone();

@@ -1,6 +1,7 @@
 //! The feed is read in pages, before and after a crash, and says what the sockets said, word for word.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -39,19 +40,28 @@ async fn sockets_and_the_feed_say_the_same_before_and_after_a_crash() {
     let conversation = written_to(&house, "15551230071", "wamid.f1", "Hello").await;
     let path = format!("/v1/conversations/{conversation}");
     let send = json!({"client_id": "c1", "content": {"type": "text", "body": "How can I help?"}});
-    house.post(&format!("{path}/messages"), &ann, &send).await.expect(202);
+    let sent = house.post(&format!("{path}/messages"), &ann, &send).await.expect(202);
     let note = json!({"client_id": "n1", "body": "A regular."});
     house.post(&format!("{path}/notes"), &ann, &note).await.expect(201);
     house.post(&format!("{path}/read"), &ann, &json!({})).await.expect(200);
+    let message = format!("{path}/messages/{}", sent["message"].as_str().unwrap_or_default());
+    // A number begins without tokens, and receipts take their time.
+    eventually("the customer read it", || async {
+        house.advance(Duration::from_millis(500));
+        (house.get(&message, &ann).await.expect(200)["status"] == "read").then_some(())
+    })
+    .await;
+    house.post(&format!("{path}/close"), &ann, &json!({})).await.expect(200);
     let mut live = BTreeMap::new();
-    while !live.values().any(|event: &Value| event["data"]["status"] == "read")
-        || of_type(&live, "conversation.read").is_empty()
-    {
+    while of_type(&live, "conversation.closed").is_empty() {
         let mut event = socket.next().await;
         if event.as_object_mut().and_then(|fields| fields.remove("seq")).is_some() {
             live.insert(event["id"].as_str().unwrap_or_default().to_owned(), event);
         }
     }
+    assert_eq!(of_type(&live, "message.queued").len(), 1);
+    assert_eq!(of_type(&live, "note.added").len(), 1);
+    assert!(live.values().any(|event| event["data"]["status"] == "read"));
     for limit in [1, 7, 200] {
         let (read, _) = feed(&house, &admin, limit).await;
         for (id, event) in &live {
