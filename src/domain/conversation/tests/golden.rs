@@ -60,7 +60,8 @@ fn samples() -> Vec<Event> {
 
 #[test]
 fn events_have_the_bytes_they_always_had() {
-    crate::domain::golden::check("conversation_events", &samples());
+    let stored = include_str!("../../../../tests/golden/conversation_events.txt");
+    crate::domain::golden::check(stored, &samples());
 }
 
 #[test]
