@@ -26,7 +26,7 @@ use actix_web::{App, HttpServer};
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::task::JoinHandle;
 
-use crate::clock::Surroundings;
+use crate::clock::{Surroundings, WallClock};
 use crate::config::Config;
 use crate::contacts::Contacts;
 use crate::conversations::inbox::Inbox;
@@ -74,6 +74,9 @@ pub enum StartError {
     /// The sandbox.
     #[error("the sandbox cannot start: {0}")]
     Sandbox(#[from] crate::providers::sandbox::SandboxError),
+    /// Time may not be moved where it is somebody's.
+    #[error("`--clock manual` is for the sandbox's accounts, and this store holds others")]
+    RealAccounts,
     /// The metrics.
     #[error("the metrics cannot be kept: {0}")]
     Metrics(String),
@@ -89,6 +92,8 @@ pub struct Parts {
     pub store: AnyStore,
     /// The operator's token.
     pub operator_token: String,
+    /// The clock that may be moved, where the process was started so.
+    pub manual_clock: Option<Arc<WallClock>>,
     /// The process's metrics.
     pub metrics: Option<PrometheusHandle>,
     /// Whether what happens is told in masked lines.
@@ -114,7 +119,7 @@ pub struct Running {
 /// # Errors
 /// What stood in the way; nothing is left running.
 pub async fn start(parts: Parts) -> Result<Running, StartError> {
-    let Parts { config, surroundings, store, operator_token, metrics, tell } = parts;
+    let Parts { config, surroundings, store, operator_token, manual_clock, metrics, tell } = parts;
     let mut key = [0; 16];
     surroundings.ids.fill(&mut key);
     let identity = store.identity(StoreIdentity { shards: config.store.shards, key }).await?;
@@ -148,6 +153,7 @@ pub async fn start(parts: Parts) -> Result<Running, StartError> {
         hub: hub.clone(),
         operator: OperatorToken::of(&operator_token),
         settings: settings::edge(&config),
+        manual_clock,
         metrics,
     });
     let arbiters = Arbiters::new(Arc::clone(&shards));
@@ -178,9 +184,19 @@ pub async fn start(parts: Parts) -> Result<Running, StartError> {
         http.stop(false).await;
         return Err(error);
     }
+    if edge.manual_clock.is_some() && workspaces.ids().into_iter().any(|id| holds_real_accounts(&edge, id)) {
+        arbiters.expect_the_end();
+        http.stop(false).await;
+        return Err(StartError::RealAccounts);
+    }
     let sweeping = tokio::spawn(Sweep::new(ingress).run());
     edge.set_ready(true);
     Ok(Running { addr, edge, lines: shown, arbiters, store, http, serving, sweeping })
+}
+
+fn holds_real_accounts(edge: &Edge, workspace: crate::domain::ids::WorkspaceId) -> bool {
+    workspace != Seeded::ids(edge.keys()).workspace
+        && edge.workspaces.find(workspace).is_some_and(|state| !state.accounts.is_empty())
 }
 
 fn listen(

@@ -5,7 +5,10 @@
 
 mod auth;
 mod body;
+mod clock;
+mod entry;
 mod etag;
+mod feed;
 mod gate;
 mod health;
 mod ports;
@@ -15,6 +18,7 @@ mod paging;
 pub mod problem;
 mod rest;
 mod socket;
+mod typing;
 mod webhooks;
 
 use std::sync::Arc;
@@ -25,6 +29,7 @@ use actix_web::web;
 use metrics_exporter_prometheus::PrometheusHandle;
 
 use crate::actors::Waiting;
+use crate::clock::WallClock;
 use crate::contacts::Contacts;
 use crate::conversations::Conversations;
 use crate::domain::ids::{Keyring, RequestId};
@@ -35,6 +40,7 @@ use crate::push::HubHandle;
 use crate::shards::Shards;
 use crate::workspaces::Workspaces;
 
+pub use entry::entry_of;
 pub use auth::{Asker, Operator, OperatorToken};
 pub use ports::ports;
 pub use problem::Problem;
@@ -70,6 +76,8 @@ pub struct Edge {
     pub operator: OperatorToken,
     /// The bounds.
     pub settings: EdgeSettings,
+    /// The clock that may be moved, where the process was started so.
+    pub manual_clock: Option<Arc<WallClock>>,
     /// The process's metrics, where this is the server that shows them.
     pub metrics: Option<PrometheusHandle>,
     webhook_bytes: Waiting,
@@ -96,6 +104,8 @@ pub struct EdgeParts {
     pub operator: OperatorToken,
     /// The bounds.
     pub settings: EdgeSettings,
+    /// The clock that may be moved.
+    pub manual_clock: Option<Arc<WallClock>>,
     /// The process's metrics.
     pub metrics: Option<PrometheusHandle>,
 }
@@ -104,7 +114,7 @@ impl Edge {
     /// An edge that answers 503 until it is opened.
     #[must_use]
     pub fn new(parts: EdgeParts) -> Arc<Self> {
-        let EdgeParts { shards, workspaces, numbers, ingress, contacts, conversations, hub, operator, settings, metrics } = parts;
+        let EdgeParts { shards, workspaces, numbers, ingress, contacts, conversations, hub, operator, settings, manual_clock, metrics } = parts;
         let webhook_bytes = Waiting::at_most(settings.webhook_bytes_in_flight_max);
         let ready = AtomicBool::new(false);
         Arc::new(Self {
@@ -117,6 +127,7 @@ impl Edge {
             hub,
             operator,
             settings,
+            manual_clock,
             metrics,
             webhook_bytes,
             ready,
@@ -161,7 +172,7 @@ impl Edge {
 
 /// Adds every route to a worker's application.
 pub fn routes(config: &mut web::ServiceConfig) {
-    config.configure(health::routes).configure(webhooks::routes).configure(socket::routes).configure(rest::routes);
+    config.configure(health::routes).configure(webhooks::routes).configure(clock::routes).configure(socket::routes).configure(rest::routes);
     config.default_service(web::to(|| async { Problem::not_found("route").into_response() }));
 }
 

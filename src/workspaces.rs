@@ -4,7 +4,13 @@
 //! wakes it: tokens, roles, accounts, apps and templates are read from memory.
 
 mod admit;
+mod attempts;
+mod change;
+mod connect;
+mod messaging_limit;
+mod passwords;
 mod secrets;
+mod sign_in;
 
 use std::sync::Arc;
 
@@ -17,7 +23,12 @@ use crate::domain::workspace::{Workspace, display_hash};
 use crate::shards::{CommandError, Shards};
 
 pub use admit::{Caller, Credential, Rights, digest_of, new_token};
+pub use change::{Begun, NewAdmin, Saved};
+pub use connect::{AccountEdit, NewAccount, account_id, limit_scope_id};
+pub use messaging_limit::LimitStanding;
+pub use passwords::{PASSWORD_MAX_BYTES, PASSWORD_MIN_CHARS};
 pub use secrets::AppSecrets;
+pub use sign_in::{Issued, SESSION, SignedIn};
 
 /// Lines of a list that are read at once.
 const PAGE: usize = 1_000;
@@ -40,6 +51,8 @@ pub struct Workspaces {
     apps: DashMap<AppId, WorkspaceId>,
     accounts: DashMap<(Channel, String), AccountPlace>,
     secrets: DashMap<AppId, Arc<AppSecrets>>,
+    passwords: passwords::Passwords,
+    attempts: attempts::Attempts,
 }
 
 impl Workspaces {
@@ -52,6 +65,8 @@ impl Workspaces {
             apps: DashMap::new(),
             accounts: DashMap::new(),
             secrets: DashMap::new(),
+            passwords: passwords::Passwords::new(),
+            attempts: attempts::Attempts::default(),
         })
     }
 

@@ -8,7 +8,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::clock::{Clock, RandomIds, Surroundings, WallClock};
 use crate::config::arguments::{self, Command, Invocation};
-use crate::config::{Config, Engine, check, load_for};
+use crate::config::{ClockMode, Config, Engine, check, load_for};
 use crate::providers::sandbox::SandboxHandle;
 use crate::store::AnyStore;
 use crate::store::embedded::EmbeddedStore;
@@ -58,7 +58,7 @@ async fn carry_out(invocation: &Invocation, config: Config) -> u8 {
     let surroundings = Surroundings { clock: Arc::clone(&clock) as Arc<dyn Clock>, ids: Arc::new(RandomIds) };
     let ran = match invocation.command {
         Command::Sandbox => sandbox_alone(&config, surroundings).await,
-        _ => serve(config, surroundings).await,
+        _ => serve(config, surroundings, clock).await,
     };
     match ran {
         Ok(code) => code,
@@ -78,7 +78,7 @@ async fn sandbox_alone(config: &Config, surroundings: Surroundings) -> Result<u8
     Ok(DONE)
 }
 
-async fn serve(config: Config, surroundings: Surroundings) -> Result<u8, StartError> {
+async fn serve(config: Config, surroundings: Surroundings, clock: Arc<WallClock>) -> Result<u8, StartError> {
     let mut tokens = Tokens::read(&config.store.path)
         .map_err(|error| StartError::Files("the data folder cannot be read", error))?;
     let operator_token = tokens
@@ -92,6 +92,7 @@ async fn serve(config: Config, surroundings: Surroundings) -> Result<u8, StartEr
         surroundings: surroundings.clone(),
         store,
         operator_token,
+        manual_clock: (config.server.clock == ClockMode::Manual).then_some(clock),
         metrics,
         tell: config.sandbox.enabled,
     };

@@ -23,11 +23,14 @@ pub(super) struct Told {
     /// Entries of the record that is being told.
     batch: RefCell<Vec<FeedEntry>>,
     opened: Cell<bool>,
+    /// Whether anybody listens, asked once a record: with no socket open nothing is written for one. Whoever comes
+    /// later reads a head that covers this record.
+    listened: Cell<Option<bool>>,
 }
 
 impl Told {
     pub(super) fn new(inbox: Arc<Inbox>, workspaces: Arc<Workspaces>, hub: HubHandle, lines: Option<Lines>) -> Rc<Self> {
-        Rc::new(Self { inbox, workspaces, hub, lines, batch: RefCell::default(), opened: Cell::new(false) })
+        Rc::new(Self { inbox, workspaces, hub, lines, batch: RefCell::default(), opened: Cell::new(false), listened: Cell::new(None) })
     }
 }
 
@@ -61,13 +64,18 @@ impl Subscriber for Told {
             }
             News::Contact(_) | News::Number(_) | News::LimitScope(_) => None,
         };
-        entries::write(news, before.as_deref(), &mut batch);
+        let listened = self.listened.get().unwrap_or_else(|| self.hub.sessions() > 0);
+        self.listened.set(Some(listened));
+        if listened {
+            entries::write(news, before.as_deref(), &mut batch);
+        }
         if let (Some(lines), News::Conversation(committed)) = (&self.lines, news) {
             tell_lines(lines, committed);
         }
     }
 
     fn record_ended(&self, _: u16, _: u64) {
+        self.listened.set(None);
         let batch = std::mem::take(&mut *self.batch.borrow_mut());
         if !batch.is_empty() {
             self.hub.publish(&batch.into());

@@ -87,7 +87,7 @@ pub struct InboxQuery {
 }
 
 /// How many conversations there are, and how many messages nobody of the handling side has read.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
 pub struct InboxCount {
     /// Conversations.
     pub conversations: usize,

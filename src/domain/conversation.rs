@@ -11,6 +11,7 @@ mod command;
 mod desk;
 mod draft;
 mod event;
+mod explain;
 mod identity;
 mod inbound;
 mod memory;
@@ -41,6 +42,7 @@ pub use self::command::{
     RecordOutcome, RecordReceipt, SendMessage, Start, TemplateFacts,
 };
 pub use self::event::{ConversationEvent, FailureCode, Rule};
+pub use self::explain::Remembered;
 pub use self::memory::{ABSORBED_MAX, ADDRESSES_MAX, CLIENT_MEMORY, MENTIONS_MAX, OUTGOING_MAX, RECENT_MAX};
 
 /// Whether there is something to do.
@@ -277,12 +279,12 @@ impl Entity for Conversation {
     fn decide(&self, command: Command, context: &Context<'_>) -> Result<Decision<Self>, Refusal> {
         let draft = || Draft::new(self, context);
         match command {
-            Command::Start(start) => draft().start(*start),
+            Command::Start(start) => draft().start(&start),
             Command::ReceiveMessage(inbound) => self.receive(*inbound, context),
             Command::RecordEcho(echo) => self.echo(*echo, context),
             Command::RecordReceipt(receipt) => self.take_receipt(*receipt, context),
             Command::ChangeIdentity(change) => self.change_identity(*change, context),
-            Command::ChangeConsent(change) => self.forwarding(|| draft().change_consent(*change)),
+            Command::ChangeConsent(change) => self.forwarding(|| draft().change_consent(&change)),
             Command::Link(link) => self.link(&link, context),
             Command::Absorb { from, payload } => self.absorb(from, &payload, context),
             Command::CopyAssignment { contact, assignment } => {

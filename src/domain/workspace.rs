@@ -27,7 +27,7 @@ pub use event::{WorkspaceEvent, WorkspaceFact};
 pub use parts::{
     Account, ApiKey, App, Member, MemberToken, Scope, Settings, TokenDigest, secret_slot, verify_token_slot,
 };
-pub use slots::{api_key_slot, label_slot, member_slot, property_slot, team_slot};
+pub use slots::{NAME_SLOT, api_key_slot, label_slot, member_slot, property_slot, team_slot};
 pub use template::{Template, TemplateNews, components_slot, language_code, status_word, template_id};
 pub use template_shape::{ButtonShape, HeaderShape, QUICK_REPLIES_MAX, QUICK_REPLY_MAX_CHARS, TemplateShape};
 
@@ -192,6 +192,8 @@ impl Entity for Workspace {
             WorkspaceFact::LabelDefined(id) => drop(self.labels.insert(*id)),
             WorkspaceFact::SettingsChanged(settings) => self.settings = *settings,
             WorkspaceFact::KeyUsed(key) => self.recall.remember(*key, event.at),
+            // Its name is a private row.
+            WorkspaceFact::Renamed => {}
         }
     }
 

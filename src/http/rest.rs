@@ -1,10 +1,12 @@
 //! The REST API v1: a route a thing and verb; each is a command or a reading of one feature.
 
+mod contacts;
 mod conversations;
 mod events;
 mod inbox;
 mod messages;
 mod webhook_lookup;
+mod workspace;
 
 use std::str::FromStr;
 
@@ -14,11 +16,12 @@ use super::Problem;
 
 pub(super) fn routes(config: &mut web::ServiceConfig) {
     config
+        .configure(contacts::routes)
         .configure(inbox::routes)
         .configure(conversations::routes)
-        .configure(messages::routes)
         .configure(events::routes)
-        .configure(webhook_lookup::routes);
+        .configure(webhook_lookup::routes)
+        .configure(workspace::routes);
 }
 
 /// The id in a path; what cannot be one names nothing.

@@ -61,7 +61,7 @@ impl Ingress {
             Ok(Carried::Unmatched) => {
                 item.tries = item.tries.saturating_add(1);
                 if item.tries > TRIES_MAX {
-                    return self.keep(item, KeptReason::Unmatched);
+                    return self.keep(&item, KeptReason::Unmatched);
                 }
                 Duration::from_secs(1 << item.tries.min(6))
             }
@@ -70,7 +70,7 @@ impl Ingress {
                 if item.panics >= PANICS_MAX {
                     metrics::counter!("tidegate_items_unprocessable_total").increment(1);
                     tracing::error!(shard, "an actor panicked three times over an item; it is kept as unprocessable");
-                    return self.keep(item, KeptReason::Unprocessable);
+                    return self.keep(&item, KeptReason::Unprocessable);
                 }
                 Duration::ZERO
             }
@@ -78,14 +78,14 @@ impl Ingress {
                 // A fact is not refused for its content; this is a mistake of ours, and it must not be lost.
                 tracing::error!(shard, code = refusal.code(), "an actor refused a fact; it is kept as unprocessable");
                 metrics::counter!("tidegate_items_unprocessable_total").increment(1);
-                return self.keep(item, KeptReason::Unprocessable);
+                return self.keep(&item, KeptReason::Unprocessable);
             }
             Ok(Carried::Taken) | Err(_) => Duration::ZERO,
         };
         Left::Later(shard, now + pause, Box::new(item))
     }
 
-    fn keep(&self, item: DeferredItem, reason: KeptReason) -> Left {
+    fn keep(&self, item: &DeferredItem, reason: KeptReason) -> Left {
         let id = self.shards.delivery_id(item.app, item.item.item_id.as_bytes());
         let workspace = Some(item.workspace);
         let kept = facts::kept(reason, item.channel, item.app, workspace, item.arrived_at, &item.item);

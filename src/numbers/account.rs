@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use crate::domain::entity::EntityKind;
-use crate::domain::ids::{AccountId, LimitScopeId, WorkspaceId};
+use crate::domain::ids::{AccountId, LimitScopeId};
 use crate::domain::message::Channel;
 use crate::domain::number::{Number, ReplyClaim, SLOT_ACCESS_TOKEN, SLOT_BASE_URL};
 use crate::domain::refusal::Refusal;
@@ -16,7 +16,6 @@ use crate::shards::{CommandError, Shards};
 pub(super) struct Account {
     /// The number's version that this shows.
     pub(super) version: u64,
-    pub(super) workspace: WorkspaceId,
     pub(super) channel: Channel,
     /// The provider's id of the number.
     pub(super) sender: String,
@@ -61,7 +60,6 @@ pub(super) async fn load(shards: &Shards, id: AccountId, graph_url: &str) -> Res
     let token = text(shards, id, SLOT_ACCESS_TOKEN).await?.map(Secret::new);
     Ok(Rc::new(Account {
         version,
-        workspace: connection.workspace,
         channel: connection.channel,
         sender: connection.provider_id,
         limit_scope: connection.limit_scope,

@@ -40,7 +40,7 @@ enum Standing {
 }
 
 /// Replies and what travels with each.
-pub struct Queue<T> {
+pub(super) struct Queue<T> {
     lanes: HashMap<ConversationId, Lane<T>>,
     ready: VecDeque<ConversationId>,
     held: BTreeSet<(Timestamp, ConversationId)>,
@@ -51,19 +51,13 @@ pub struct Queue<T> {
 impl<T> Queue<T> {
     /// A queue in which at most `waiting_max` replies wait.
     #[must_use]
-    pub fn new(waiting_max: usize) -> Self {
+    pub(super) fn new(waiting_max: usize) -> Self {
         Self { lanes: HashMap::new(), ready: VecDeque::new(), held: BTreeSet::new(), waiting: 0, waiting_max }
     }
 
-    /// How many wait; those under way are not counted.
-    #[must_use]
-    pub const fn len(&self) -> usize {
-        self.waiting
-    }
-
     /// Whether none waits.
-    #[must_use]
-    pub const fn is_empty(&self) -> bool {
+    #[cfg(test)]
+    const fn is_empty(&self) -> bool {
         self.waiting == 0
     }
 
@@ -71,7 +65,7 @@ impl<T> Queue<T> {
     ///
     /// # Errors
     /// The queue is full: what travels with it comes back.
-    pub fn push(&mut self, reply: Reply, with: T) -> Result<(), T> {
+    pub(super) fn push(&mut self, reply: Reply, with: T) -> Result<(), T> {
         if self.waiting >= self.waiting_max {
             return Err(with);
         }
@@ -85,7 +79,7 @@ impl<T> Queue<T> {
     }
 
     /// Takes the next reply that may be taken now; its conversation is busy until it is released.
-    pub fn take(&mut self, now: Timestamp) -> Option<(Reply, T)> {
+    pub(super) fn take(&mut self, now: Timestamp) -> Option<(Reply, T)> {
         while let Some((until, conversation)) = self.held.first().copied() {
             if until > now {
                 break;
@@ -106,7 +100,7 @@ impl<T> Queue<T> {
     }
 
     /// Puts a reply that was taken back to the front of its conversation, not before `until`.
-    pub fn put_back(&mut self, reply: Reply, with: T, until: Timestamp) {
+    pub(super) fn put_back(&mut self, reply: Reply, with: T, until: Timestamp) {
         let conversation = reply.conversation;
         self.waiting += 1;
         let held = Standing::Held(until);
@@ -117,7 +111,7 @@ impl<T> Queue<T> {
     }
 
     /// The conversation's reply has its outcome: the next may be taken.
-    pub fn release(&mut self, conversation: ConversationId) {
+    pub(super) fn release(&mut self, conversation: ConversationId) {
         let Some(lane) = self.lanes.get(&conversation) else { return };
         if lane.standing != Standing::Busy {
             return;
@@ -131,12 +125,12 @@ impl<T> Queue<T> {
 
     /// When the next reply may be taken: now, later, or never by itself.
     #[must_use]
-    pub fn next_at(&self, now: Timestamp) -> Option<Timestamp> {
+    pub(super) fn next_at(&self, now: Timestamp) -> Option<Timestamp> {
         if self.ready.is_empty() { self.held.first().map(|(until, _)| (*until).max(now)) } else { Some(now) }
     }
 
     /// Takes everything that waits.
-    pub fn drain(&mut self) -> Vec<(Reply, T)> {
+    pub(super) fn drain(&mut self) -> Vec<(Reply, T)> {
         self.ready.clear();
         self.held.clear();
         self.waiting = 0;

@@ -163,7 +163,7 @@ pub(super) async fn run(owner: Rc<Owner>) {
         let Batch { writer, facts, feed, closed, .. } = batch;
         match owner.append(writer.into_bytes(), facts).await {
             Ok(position) => {
-                owner.keep_feed(position, feed);
+                owner.keep_feed(position, owner.committed_at(), feed);
                 owner.forget_effects(&closed);
                 for turn in owner.committer().finish() {
                     turn.committed(&owner, position);

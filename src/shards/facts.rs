@@ -103,6 +103,21 @@ impl Shards {
         Ok(read(self.node().store.get(&rows::private_key(kind, id, slot)).await)?.map(|row| row.value))
     }
 
+    /// These private values of an entity, in the order asked.
+    ///
+    /// # Errors
+    /// The store did not answer.
+    pub async fn privates_at(
+        &self,
+        kind: EntityKind,
+        id: u128,
+        slots: &[String],
+    ) -> Result<Vec<Option<Vec<u8>>>, CommandError> {
+        let keys: Vec<_> = slots.iter().map(|slot| rows::private_key(kind, id, slot)).collect();
+        let found = read(self.node().store.get_many(&keys).await)?;
+        Ok(found.into_iter().map(|row| row.map(|row| row.value)).collect())
+    }
+
     /// Every private value of an entity, by its slot.
     ///
     /// # Errors

@@ -7,6 +7,7 @@ use super::placement::Shards;
 use super::record;
 use crate::domain::entity::EntityKind;
 use crate::domain::ids::WorkspaceId;
+use crate::domain::time::Timestamp;
 use crate::store::{Position, ScanRange, StoreError, Table};
 
 /// The events of one turn, as the feed keeps them.
@@ -14,6 +15,8 @@ use crate::store::{Position, ScanRange, StoreError, Table};
 pub struct FeedTurn {
     /// The record's position in its shard's log.
     pub position: Position,
+    /// When the record was committed, in business time.
+    pub at: Timestamp,
     /// The entity's kind.
     pub kind: EntityKind,
     /// The entity.
@@ -71,10 +74,12 @@ impl Shards {
         let mut upto = if page.more { after } else { head.max(after) };
         for row in &page.rows {
             let position = row.ck.as_slice().try_into().map_or(0, u64::from_be_bytes);
-            for entry in read(record::feed_entries(&row.value).map_err(unreadable))? {
+            let (at, entries) = read(record::feed_entries(&row.value).map_err(unreadable))?;
+            for entry in entries {
                 let Some(kind) = EntityKind::from_u8(entry.kind) else { continue };
                 turns.push(FeedTurn {
                     position,
+                    at,
                     kind,
                     id: entry.id,
                     version: entry.version,

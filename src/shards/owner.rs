@@ -28,7 +28,7 @@ use super::kind::SummaryRow;
 use super::news::{News, Subscriber};
 use super::node::Node;
 use super::overlay::Overlay;
-use super::record::{EntryPlace, RECORD_VERSION, RecordWriter, UnreadableRecord};
+use super::record::{self, EntryPlace, RecordWriter, UnreadableRecord};
 use super::timers::{Alarm, Timers};
 use crate::domain::effect::EffectId;
 use crate::domain::entity::EntityKind;
@@ -217,15 +217,17 @@ impl Owner {
         outcome
     }
 
-    /// The feed keeps the record's events, one row a workspace.
-    pub(super) fn keep_feed(&self, position: Position, feed: Vec<(WorkspaceId, Vec<u8>)>) {
+    /// The feed keeps the record's events, one row a workspace, with the time of the record.
+    pub(super) fn keep_feed(&self, position: Position, at: Timestamp, feed: Vec<(WorkspaceId, Vec<u8>)>) {
         let mut overlay = self.overlay.borrow_mut();
         for (workspace, segments) in feed {
-            let mut row = Vec::with_capacity(1 + segments.len());
-            row.push(RECORD_VERSION);
-            row.extend_from_slice(&segments);
-            overlay.put(feed_key(workspace, self.number, position), row);
+            overlay.put(feed_key(workspace, self.number, position), record::feed_row(at, &segments));
         }
+    }
+
+    /// When the newest record was committed, in business time: the same whenever it is read again.
+    pub(super) fn committed_at(&self) -> Timestamp {
+        record::time_of(self.last_ts_us.get())
     }
 
     pub(super) fn publish(&self, news: &News<'_>) {

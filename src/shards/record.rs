@@ -10,6 +10,7 @@ use serde::de::DeserializeOwned;
 
 use crate::domain::effect::{Effect, EffectId};
 use crate::domain::ids::WorkspaceId;
+use crate::domain::time::Timestamp;
 
 /// The version that this code writes.
 pub(super) const RECORD_VERSION: u8 = 1;
@@ -207,12 +208,27 @@ pub(super) struct FeedEntryView<'a> {
     pub(super) events: &'a [u8],
 }
 
-/// The turns of a feed row: `kind u8 | id 16 | version u64 | first event u16 | events length u32 | events`, after a version byte.
-pub(super) fn feed_entries(row: &[u8]) -> Result<Vec<FeedEntryView<'_>>, UnreadableRecord> {
+/// The business time of a record's timestamp.
+pub(super) const fn time_of(ts_us: i64) -> Timestamp {
+    Timestamp(ts_us.div_euclid(1_000))
+}
+
+/// A feed row: a version byte, the record's time, and the turns of a workspace.
+pub(super) fn feed_row(at: Timestamp, segments: &[u8]) -> Vec<u8> {
+    [&[RECORD_VERSION], at.0.to_be_bytes().as_slice(), segments].concat()
+}
+
+/// The record's time and the turns of a feed row:
+/// `kind u8 | id 16 | version u64 | first event u16 | events length u32 | events`.
+pub(super) fn feed_entries(row: &[u8]) -> Result<(Timestamp, Vec<FeedEntryView<'_>>), UnreadableRecord> {
     const FEED_HEAD_LEN: usize = 1 + 16 + 8 + 2 + 4;
-    let Some((&RECORD_VERSION, mut rest)) = row.split_first() else {
+    let Some((&RECORD_VERSION, rest)) = row.split_first() else {
         return Err(UnreadableRecord("a feed row has an unknown version".into()));
     };
+    let Some((at, mut rest)) = rest.split_first_chunk() else {
+        return Err(UnreadableRecord("a feed row ends within its time".into()));
+    };
+    let at = Timestamp(i64::from_be_bytes(*at));
     let mut found = Vec::new();
     while !rest.is_empty() {
         if rest.len() < FEED_HEAD_LEN {
@@ -233,7 +249,7 @@ pub(super) fn feed_entries(row: &[u8]) -> Result<Vec<FeedEntryView<'_>>, Unreada
             events,
         });
     }
-    Ok(found)
+    Ok((at, found))
 }
 
 /// The events of one turn as a feed row keeps them; none where nothing happened.
@@ -327,8 +343,9 @@ mod tests {
         writer.entry(of(3, 7), &[5_u32], &[]).expect("encodes");
         let (workspace, segment) = writer.feed_segment(start).expect("something happened");
         assert_eq!(workspace, WorkspaceId(4));
-        let row = [&[RECORD_VERSION], segment.as_slice(), segment.as_slice()].concat();
-        let entries = feed_entries(&row).expect("reads");
+        let row = feed_row(time_of(1_795_165_200_000_999), &[segment.as_slice(), segment.as_slice()].concat());
+        let (at, entries) = feed_entries(&row).expect("reads");
+        assert_eq!(at, Timestamp(1_795_165_200_000));
         assert_eq!(entries.len(), 2);
         assert_eq!((entries[0].kind, entries[0].id, entries[0].version, entries[0].first_event), (3, 7, 11, 0));
         assert_eq!(read::<Vec<u32>>(entries[1].events).expect("reads"), vec![5]);

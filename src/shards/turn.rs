@@ -89,7 +89,7 @@ impl<E: Kind> Staged for Decided<E> {
                 shard: owner.number(),
                 position,
                 first_event: self.place.first_event,
-                at: owner.now(),
+                at: owner.committed_at(),
                 id: self.id,
                 workspace: self.workspace,
                 version: self.version,

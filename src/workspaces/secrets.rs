@@ -47,7 +47,11 @@ impl Workspaces {
         Ok(Some(loaded))
     }
 
-    async fn secret(&self, workspace: WorkspaceId, slot: &str) -> Result<Option<Secret<String>>, CommandError> {
+    pub(super) async fn secret(
+        &self,
+        workspace: WorkspaceId,
+        slot: &str,
+    ) -> Result<Option<Secret<String>>, CommandError> {
         let bytes = self.shards.private(EntityKind::Workspace, workspace.0, slot).await?;
         Ok(bytes.and_then(|bytes| String::from_utf8(bytes).ok()).map(Secret::new))
     }

@@ -177,6 +177,7 @@ async fn begin(config: &Config, surroundings: &Surroundings, store: &MemoryStore
         surroundings: surroundings.clone(),
         store: AnyStore::from(store.clone()),
         operator_token,
+        manual_clock: None,
         metrics: None,
         tell: false,
     };

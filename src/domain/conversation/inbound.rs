@@ -133,7 +133,7 @@ impl Draft<'_> {
         self.event(Event::HandedOver { to: Handler::Human, epoch, by, summary: None, team: None, at });
     }
 
-    pub(super) fn start(mut self, start: Start) -> Decided {
+    pub(super) fn start(mut self, start: &Start) -> Decided {
         if let Some(to) = self.state.redirect {
             return Err(Refusal::Moved { to: to.0 });
         }
@@ -147,7 +147,7 @@ impl Draft<'_> {
         Ok(self.changed())
     }
 
-    pub(super) fn change_consent(mut self, change: ChangeConsent) -> Decided {
+    pub(super) fn change_consent(mut self, change: &ChangeConsent) -> Decided {
         self.begin(&change.origin);
         let at = window::clamped(change.at, self.now());
         let new = self.learn(&change.addresses, at, false);

@@ -43,6 +43,11 @@ impl Recent {
         self.refs.binary_search(&message).is_ok()
     }
 
+    /// The message with this id.
+    pub(super) fn get(&self, message: MessageId) -> Option<MessageRef> {
+        self.refs.iter().copied().find(|known| known.id == message)
+    }
+
     /// Whether only the store can tell.
     pub(super) fn is_unsure_of(&self, message: MessageRef) -> bool {
         !self.has(message) && self.forgotten.is_some_and(|forgotten| message <= forgotten)

@@ -66,6 +66,11 @@ pub struct MemberEdit {
 
 /// A change. What it makes has the id that the asker gives: a hash of its key, or drawn.
 pub enum WorkspaceChange {
+    /// It is called something else.
+    Rename {
+        /// What it is called. A private row.
+        name: String,
+    },
     /// Somebody works here.
     AddMember {
         /// The member.

@@ -94,7 +94,7 @@ pub(super) fn create(workspace: &Workspace, asked: &Asked, name: &str, context: 
     let mut turn = Turn::of(workspace, context);
     if workspace.id.is_none() {
         turn.facts.push(WorkspaceFact::Created(WorkspaceId(context.id)));
-        turn.name(slots::NAME.to_owned(), name)?;
+        turn.name(slots::NAME_SLOT.to_owned(), name)?;
     } else {
         workspace.recall.is_repeat(asked.key)?;
     }
@@ -111,6 +111,10 @@ pub(super) fn change(workspace: &Workspace, asked: &Asked, change: WorkspaceChan
     }
     asked.check_version(workspace.version)?;
     match change {
+        WorkspaceChange::Rename { name } => {
+            turn.name(slots::NAME_SLOT.to_owned(), &name)?;
+            turn.facts.push(WorkspaceFact::Renamed);
+        }
         WorkspaceChange::AddMember { id, role, teams, accounts, profile } => {
             turn.add_member(id, role, teams, accounts, &profile)?;
         }

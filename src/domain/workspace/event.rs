@@ -84,6 +84,9 @@ pub enum WorkspaceFact {
     /// A command's key was used.
     #[serde(rename = "ku")]
     KeyUsed(CommandKey),
+    /// It is called something else.
+    #[serde(rename = "rn")]
+    Renamed,
 }
 
 impl WorkspaceEvent {
@@ -110,6 +113,7 @@ impl WorkspaceEvent {
             WorkspaceFact::LabelDefined(_) => "label.defined",
             WorkspaceFact::SettingsChanged(_) => "workspace.settings_changed",
             WorkspaceFact::KeyUsed(_) => "workspace.key_used",
+            WorkspaceFact::Renamed => "workspace.renamed",
         }
     }
 

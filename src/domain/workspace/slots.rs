@@ -3,7 +3,7 @@
 use crate::domain::ids::{ApiKeyId, LabelId, MemberId, PropertyId, TeamId};
 
 /// The row with the workspace's own name.
-pub(super) const NAME: &str = "name";
+pub const NAME_SLOT: &str = "name";
 
 /// A member's row: `name`, `email` or `password`.
 #[must_use]

@@ -325,6 +325,7 @@ fn stored_bytes_stay() {
         WorkspaceFact::LabelDefined(LabelId(8)),
         WorkspaceFact::SettingsChanged(Settings::default()),
         WorkspaceFact::KeyUsed(CommandKey { key: 12, body: 13 }),
+        WorkspaceFact::Renamed,
     ];
     let at = Timestamp(1_795_165_200_000);
     let events: Vec<WorkspaceEvent> =

@@ -115,7 +115,7 @@ impl Owner {
                         }
                     }
                 }
-                self.keep_feed(stored.position, feed);
+                self.keep_feed(stored.position, record::time_of(stored.ts_us), feed);
                 self.position.set(stored.position);
                 self.last_ts_us.set(self.last_ts_us.get().max(stored.ts_us));
             }

@@ -1,0 +1,1 @@
+//! Bodies are the same live and read again.

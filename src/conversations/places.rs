@@ -1,0 +1,62 @@
+//! Where a message is: its conversation's memory knows the newest, the rows know the others.
+
+use super::Conversations;
+use crate::domain::conversation::{Conversation, Remembered, Summary};
+use crate::domain::ids::{ConversationId, MessageId};
+use crate::domain::message::ProviderMessageId;
+use crate::shards::CommandError;
+
+/// Messages that are looked through at most for one that memory and receipts do not know.
+const LOOKED_THROUGH_MAX: usize = 5_000;
+/// Messages that are read at once.
+const PAGE: usize = 500;
+
+/// The conversation's own thread and those that are read through it.
+pub(super) fn threads_of(line: &Summary) -> Vec<ConversationId> {
+    std::iter::once(line.id).chain(line.absorbed.iter().copied()).collect()
+}
+
+impl Conversations {
+    /// Where a message of a conversation is; of the older ones, only the newest 5,000 of a thread are found
+    /// if nothing of theirs was ever confirmed.
+    pub(super) async fn place_of(
+        &self,
+        line: &Summary,
+        message: MessageId,
+    ) -> Result<Option<Remembered>, CommandError> {
+        let known = self.shards.view::<Conversation, _>(line.id.0, move |state| state.recall(message)).await?;
+        if known.is_some() {
+            return Ok(known);
+        }
+        for thread in threads_of(line) {
+            if let Some(receipt) = self.shards.receipts(thread, message).await?.first() {
+                return Ok(Some(Remembered { thread, message: receipt.message, sent: None }));
+            }
+        }
+        for thread in threads_of(line) {
+            let (mut before, mut looked_through) = (None, 0);
+            while looked_through < LOOKED_THROUGH_MAX {
+                let page = self.shards.thread(thread, before, PAGE).await?;
+                if let Some((at, _)) = page.messages.iter().find(|(at, _)| at.id == message) {
+                    return Ok(Some(Remembered { thread, message: *at, sent: None }));
+                }
+                looked_through += page.messages.len();
+                match page.messages.last() {
+                    Some((oldest, _)) if page.more => before = Some(*oldest),
+                    _ => break,
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    /// The provider's id of a message, as a reply quotes it.
+    pub(super) async fn provider_id_of(&self, place: Remembered) -> Result<Option<ProviderMessageId>, CommandError> {
+        let stored = self.shards.message(place.thread, place.message).await?;
+        if let Some(provider_id) = stored.and_then(|stored| stored.provider_id) {
+            return Ok(Some(provider_id));
+        }
+        let receipts = self.shards.receipts(place.thread, place.message.id).await?;
+        Ok(receipts.into_iter().rev().find_map(|receipt| receipt.provider_id))
+    }
+}
