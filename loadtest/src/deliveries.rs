@@ -177,7 +177,9 @@ mod tests {
         let deliveries = Deliveries::new("/x".into());
         let prepared = Prepared::single_items(&deliveries, 100, 10);
         let ids: std::collections::BTreeSet<String> = (0..prepared.len())
-            .map(|index| body_of(prepared.request(index)).1["entry"][0]["changes"][0]["value"]["messages"][0]["id"].to_string())
+            .map(|index| {
+                body_of(prepared.request(index)).1["entry"][0]["changes"][0]["value"]["messages"][0]["id"].to_string()
+            })
             .collect();
         assert_eq!((ids.len(), deliveries.written()), (100, 100));
     }

@@ -103,7 +103,13 @@ impl Drive {
             let begun = Instant::now();
             let mut loops = JoinSet::new();
             for connection in opened {
-                loops.spawn(turns(connection, Arc::clone(prepared), Arc::clone(next), self.again, begun + self.at_most));
+                loops.spawn(turns(
+                    connection,
+                    Arc::clone(prepared),
+                    Arc::clone(next),
+                    self.again,
+                    begun + self.at_most,
+                ));
             }
             let mut all = Driven::default();
             while let Some(part) = loops.join_next().await {

@@ -87,7 +87,9 @@ impl Posting {
                 loop {
                     posting.crowd.turn().await?;
                     let over = Instant::now() >= end;
-                    if over || left.fetch_update(Ordering::AcqRel, Ordering::Acquire, |left| left.checked_sub(1)).is_err() {
+                    if over
+                        || left.fetch_update(Ordering::AcqRel, Ordering::Acquire, |left| left.checked_sub(1)).is_err()
+                    {
                         return Ok(());
                     }
                     posting.post(&mut connection).await?;
