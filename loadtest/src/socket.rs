@@ -92,13 +92,13 @@ impl Socket {
     /// # Errors
     /// The connection ended.
     pub async fn texts(&mut self) -> Result<Vec<String>> {
-        let mut read = [0; 16_384];
-        let count = self.stream.read(&mut read).await?;
+        let mut read = Vec::with_capacity(16_384);
+        let count = self.stream.read_buf(&mut read).await?;
         if count == 0 {
             bail!("the server closed the connection");
         }
         let (mut texts, mut pongs) = (Vec::new(), Vec::new());
-        self.cutter.take(&read[..count], |kind, payload| match kind {
+        self.cutter.take(&read, |kind, payload| match kind {
             Kind::Text => texts.push(String::from_utf8_lossy(payload).into_owned()),
             Kind::Ping => pongs.extend(frames::client_pong(payload)),
             Kind::Close | Kind::Other => {}
