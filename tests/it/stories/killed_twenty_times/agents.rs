@@ -1,6 +1,6 @@
 //! An agent who comes back after every fall, answers some customers, and remembers what was seen and acknowledged.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -21,6 +21,8 @@ pub(crate) struct Memory {
     pub(crate) seen: HashSet<String>,
     /// Events that came twice on one connection.
     pub(crate) doubled: usize,
+    /// Replies that a rule refused, by its code.
+    pub(crate) refused: BTreeMap<String, usize>,
     /// Replies by client id: the conversation, and the message once it was acknowledged.
     pub(crate) replies: BTreeMap<String, (String, Option<String>)>,
 }
@@ -69,7 +71,6 @@ async fn work(number: usize, addr: SocketAddr, token: &str, done: &AtomicBool) -
             json!({"type": "resume", "token": token, "cursor": cursor})
         };
         let mut here = HashSet::new();
-        let mut asked: HashMap<String, String> = HashMap::new();
         let mut entered = false;
         if !socket.try_say(&hello).await {
             continue;
@@ -94,7 +95,6 @@ async fn work(number: usize, addr: SocketAddr, token: &str, done: &AtomicBool) -
                     // What was not acknowledged before the fall is said again, under the same id.
                     let open = memory.replies.iter().filter(|(_, reply)| reply.1.is_none());
                     for (client_id, (conversation, _)) in open {
-                        asked.insert(client_id.clone(), client_id.clone());
                         socket.try_say(&send(conversation, client_id)).await;
                     }
                 }
@@ -112,6 +112,8 @@ async fn work(number: usize, addr: SocketAddr, token: &str, done: &AtomicBool) -
                     } else {
                         // A rule said no: it was never promised.
                         memory.replies.remove(client_id);
+                        let code = object["problem"]["code"].as_str().unwrap_or_default().to_owned();
+                        *memory.refused.entry(code).or_default() += 1;
                     }
                 }
                 _ => {}
@@ -120,14 +122,17 @@ async fn work(number: usize, addr: SocketAddr, token: &str, done: &AtomicBool) -
             if !here.insert(id.to_owned()) {
                 memory.doubled += 1;
             }
-            if !memory.seen.insert(id.to_owned()) || object["type"] != "message.received" || !entered {
+            if !memory.seen.insert(id.to_owned()) || object["type"] != "message.received" {
                 continue;
             }
             received += 1;
             if received % ANSWERS_ONE_IN == number {
                 let client_id = format!("reply-{number}-{received}");
                 let conversation = object["conversation"].as_str().unwrap_or_default().to_owned();
-                socket.try_say(&send(&conversation, &client_id)).await;
+                // What is replayed before the entrance is answered after it.
+                if entered {
+                    socket.try_say(&send(&conversation, &client_id)).await;
+                }
                 memory.replies.insert(client_id, (conversation, None));
             }
         }

@@ -40,7 +40,8 @@ pub(super) async fn every_reply_left_once_or_is_in_doubt(
         .flat_map(|memory| memory.replies.values())
         .filter_map(|(conversation, message)| Some((conversation, message.as_ref()?)))
         .collect();
-    assert!(replies.len() > 100, "only {} replies were written", replies.len());
+    let refused: Vec<_> = agents.iter().map(|memory| &memory.refused).collect();
+    assert!(replies.len() > 500, "only {} replies were taken, refused were {refused:?}", replies.len());
     let mut in_doubt = 0;
     for (conversation, message) in &replies {
         let path = format!("/v1/conversations/{conversation}/messages/{message}");
