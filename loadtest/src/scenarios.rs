@@ -1,0 +1,50 @@
+//! What can be run.
+
+mod fanout;
+mod latency;
+mod memory;
+mod posting;
+mod stalled;
+mod webhooks;
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+
+use crate::deliveries::{Deliveries, Prepared};
+use crate::drive::{Drive, Driven};
+use crate::options::Options;
+use crate::report::Report;
+use crate::server::Server;
+
+/// Runs a scenario and tells what it found.
+///
+/// # Errors
+/// There is no such scenario, or something stood in its way.
+pub async fn run(name: &str, options: &Options) -> Result<Report> {
+    let scenario: Pin<Box<dyn Future<Output = Result<Report>> + '_>> = match name {
+        "webhooks" => Box::pin(webhooks::run(options)),
+        "latency" => Box::pin(latency::run(options)),
+        "fanout" => Box::pin(fanout::run(options)),
+        "memory" => Box::pin(memory::run(options)),
+        "stalled" => Box::pin(stalled::run(options)),
+        _ => bail!("there is no scenario `{name}`; `loadtest help` lists what there is"),
+    };
+    let mut report = scenario.await?;
+    report.end();
+    Ok(report)
+}
+
+/// Makes the conversations of customers `from` to `to` before anything is timed.
+async fn meet(server: &Server, deliveries: &Deliveries, from: u64, to: u64) -> Result<Driven> {
+    let prepared = Arc::new(Prepared::first_contacts(deliveries, from, to, 20));
+    let drive = Drive { addr: server.addr, connections: 16, at_most: Duration::from_secs(60), again: false };
+    let driven = drive.run(&prepared).await.context("making conversations")?;
+    if driven.answered < prepared.len() as u64 {
+        bail!("only {} of {} deliveries were taken while conversations were made", driven.answered, prepared.len());
+    }
+    Ok(driven)
+}

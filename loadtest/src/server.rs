@@ -1,0 +1,198 @@
+//! The servers that are measured: Tidegate, and the bare ones it is held against.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Context, Result};
+use serde_json::Value;
+
+use crate::deliveries::Deliveries;
+use crate::machine;
+use crate::options::Options;
+use crate::process::Started;
+use crate::wire::Connection;
+
+/// Settings of the first start, which seeds the sandbox workspace and stops again.
+const SEEDING: [&str; 4] =
+    ["server.listen=127.0.0.1:0", "sandbox.listen=127.0.0.1:0", "sandbox.customers_per_minute=0", "seed.contacts=0"];
+/// Settings of the start that is measured. Without the sandbox no line is shown for each event.
+const MEASURED: [&str; 2] = ["server.listen=127.0.0.1:0", "sandbox.enabled=false"];
+
+/// A Tidegate server of the driver's own, with the sandbox workspace in its store.
+pub struct Server {
+    process: Started,
+    /// Where it listens.
+    pub addr: SocketAddr,
+    tokens: BTreeMap<String, String>,
+}
+
+impl Server {
+    /// Seeds the sandbox workspace in `folder`, then starts the server on it with these settings on top.
+    ///
+    /// # Errors
+    /// The program is not there, or does not start.
+    pub async fn start(options: &Options, folder: &Path, settings: &[&str]) -> Result<Self> {
+        let data = folder.join("data");
+        let command = |settings: &mut dyn Iterator<Item = &str>| {
+            let mut command = Command::new(&options.server);
+            command.arg("--data").arg(&data);
+            for setting in settings {
+                command.arg("--set").arg(setting);
+            }
+            for name in std::env::vars().map(|(name, _)| name).filter(|name| name.starts_with("TIDEGATE")) {
+                command.env_remove(name);
+            }
+            command
+        };
+        let mut seeding = Started::new("seeding", command(&mut SEEDING.into_iter()), folder)?;
+        seeding.address("tidegate ").await?;
+        seeding.stop().await?;
+        let tokens = std::fs::read_to_string(data.join("tokens")).context("the seed's tokens")?;
+        let tokens = tokens
+            .lines()
+            .filter_map(|line| line.split_once('='))
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .collect();
+        let asked = options.settings.iter().map(String::as_str);
+        let mut settings = MEASURED.into_iter().chain(settings.iter().copied()).chain(asked);
+        let mut process = Started::new("tidegate", command(&mut settings), folder)?;
+        let addr = process.address("tidegate ").await?;
+        Ok(Self { process, addr, tokens })
+    }
+
+    /// Its process.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.process.pid()
+    }
+
+    /// A seeded token or id: `ADMIN_TOKEN`, `APP`.
+    ///
+    /// # Errors
+    /// It was not seeded.
+    pub fn token(&self, name: &str) -> Result<&str> {
+        self.tokens.get(name).map(String::as_str).with_context(|| format!("{name} was not seeded"))
+    }
+
+    /// The tokens of every seeded member, the admin's first.
+    #[must_use]
+    pub fn member_tokens(&self) -> Vec<String> {
+        let agents = (1..).map_while(|number| self.tokens.get(&format!("AGENT{number}_TOKEN")));
+        self.tokens.get("ADMIN_TOKEN").into_iter().chain(agents).cloned().collect()
+    }
+
+    /// A writer of deliveries to the seeded app.
+    ///
+    /// # Errors
+    /// It was not seeded.
+    pub fn deliveries(&self) -> Result<Deliveries> {
+        Ok(Deliveries::new(format!("/webhooks/whatsapp/{}", self.token("APP")?)))
+    }
+
+    /// Conversations of the inbox, and the messages in them that nobody has read.
+    ///
+    /// # Errors
+    /// The server does not answer.
+    pub async fn inbox(&self) -> Result<Inbox> {
+        let body = Connection::open(self.addr).await?.get("/v1/inbox/counts", self.token("ADMIN_TOKEN")?).await?;
+        let counts: Value = serde_json::from_str(&body)?;
+        let count = |name: &str| counts["all"][name].as_u64().with_context(|| format!("`all.{name}` in {body}"));
+        Ok(Inbox { conversations: count("conversations")?, unread: count("unread")? })
+    }
+
+    /// The sum of a metric over its labels; 0 where it was never touched.
+    ///
+    /// # Errors
+    /// The server does not answer.
+    pub async fn metric(&self, name: &str, label: &str) -> Result<u64> {
+        Ok(metric_of(&Connection::open(self.addr).await?.get("/metrics", "").await?, name, label))
+    }
+
+    /// Bytes it holds in memory.
+    ///
+    /// # Errors
+    /// It is gone.
+    pub fn rss_bytes(&self) -> Result<u64> {
+        machine::rss_bytes(self.pid())
+    }
+}
+
+/// What the inbox holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Inbox {
+    /// Conversations.
+    pub conversations: u64,
+    /// Messages that nobody has read.
+    pub unread: u64,
+}
+
+fn metric_of(text: &str, name: &str, label: &str) -> u64 {
+    let values = text.lines().filter_map(|line| {
+        let (series, value) = line.strip_prefix(name)?.rsplit_once(' ')?;
+        let same = series.is_empty() || series.starts_with('{');
+        (same && series.contains(label)).then(|| value.parse::<f64>().ok())?
+    });
+    values.sum::<f64>() as u64
+}
+
+/// A bare server: a process of this same program.
+pub struct Bare {
+    process: Started,
+    /// Where it takes HTTP.
+    pub addr: SocketAddr,
+}
+
+impl Bare {
+    /// Starts `loadtest <name>`.
+    ///
+    /// # Errors
+    /// It does not start.
+    pub async fn start(name: &'static str, folder: &Path) -> Result<Self> {
+        let mut command = Command::new(std::env::current_exe()?);
+        command.arg(name);
+        let mut process = Started::new(name, command, folder)?;
+        let addr = process.address("listening ").await?;
+        Ok(Self { process, addr })
+    }
+
+    /// A second address that it tells after the first.
+    ///
+    /// # Errors
+    /// It tells none.
+    pub async fn second_address(&mut self, words: &str) -> Result<SocketAddr> {
+        self.process.address(words).await
+    }
+
+    /// Its process.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.process.pid()
+    }
+
+    /// A number that it tells at a path.
+    ///
+    /// # Errors
+    /// It does not answer.
+    pub async fn number(&self, path: &str) -> Result<u64> {
+        let body = Connection::open(self.addr).await?.get(path, "").await?;
+        body.trim().parse().with_context(|| format!("a number in `{body}`"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn metrics_are_summed_over_the_labels_asked_for() {
+        let text = "# TYPE items counter\nitems{fate=\"taken\",c=\"a\"} 3\nitems{c=\"b\",fate=\"taken\"} 4\n\
+                    items{fate=\"kept\"} 9\nitems_bucket{fate=\"taken\"} 50\nsockets 2\n";
+        for (name, label, expected) in
+            [("items", "fate=\"taken\"", 7), ("items", "", 16), ("sockets", "", 2), ("absent", "", 0)]
+        {
+            assert_eq!(metric_of(text, name, label), expected, "{name}");
+        }
+    }
+}
