@@ -105,7 +105,7 @@ impl Contacts {
             return Err(invalid("address", "the contact is not known by this address").into());
         }
         let command = || ContactCommand::SetConsent { asked, scope, topic: topic.clone(), withdrawn };
-        Ok(saved(self.ask(id, command).await?, id, person.version))
+        Ok(saved(&self.ask(id, command).await?, id, person.version))
     }
 
     async fn change(
@@ -118,7 +118,7 @@ impl Contacts {
     ) -> Result<Saved, CommandError> {
         needs_write(caller)?;
         let (id, person) = self.find_for(caller, id, action, what).await?;
-        Ok(saved(self.ask(id, command).await?, id, person.version))
+        Ok(saved(&self.ask(id, command).await?, id, person.version))
     }
 
     fn works_here(&self, caller: &Caller, member: MemberId, field: &str) -> Result<(), Refusal> {

@@ -189,7 +189,7 @@ impl Contacts {
         draft: ContactDraft,
     ) -> Result<Saved, CommandError> {
         let answer = self.ask(id, || ContactCommand::Save { asked, workspace, how, draft: draft.clone() }).await?;
-        Ok(saved(answer, id, version_before))
+        Ok(saved(&answer, id, version_before))
     }
 
     async fn claim_all(
@@ -277,8 +277,8 @@ impl Contacts {
 }
 
 /// What an answer says of a contact.
-pub(super) fn saved(answer: ContactAnswer, asked_of: ContactId, version_before: u64) -> Saved {
-    let (id, version, outcome) = match answer {
+pub(super) fn saved(answer: &ContactAnswer, asked_of: ContactId, version_before: u64) -> Saved {
+    let (id, version, outcome) = match *answer {
         ContactAnswer::Saved { id, version, created: true, .. } => (id, version, Outcome::Created),
         ContactAnswer::Saved { id, version, .. } if version != version_before => (id, version, Outcome::Updated),
         ContactAnswer::Saved { id, version, .. } => (id, version, Outcome::Unchanged),

@@ -1,184 +1,24 @@
 //! Contacts over shards that run: what people ask, what conversations tell, and who sees what of it.
 
+mod scene;
+
 use std::collections::BTreeSet;
-use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::{StreamExt, stream};
 
+use self::scene::*;
 use super::*;
-use crate::clock::{CountedIds, FrozenClock, Surroundings};
-use crate::domain::access::{Grants, Role};
-use crate::domain::author::Author;
-use crate::domain::contact::{ConsentScope, ContactDraft, PropertyKey, PropertyValue, TypedConsent, TypedIdentity};
-use crate::domain::effect::{Effect, EffectId};
-use crate::domain::ids::{AccountId, ConversationId, LabelId, LimitScopeId, MemberId};
-use crate::domain::inbound::AddressSpace;
-use crate::domain::message::Channel;
+use crate::domain::access::Role;
+use crate::domain::contact::{ConsentScope, ContactDraft, PropertyKey, PropertyValue, TypedConsent};
+use crate::domain::effect::Effect;
+use crate::domain::ids::{ConversationId, LabelId, MemberId};
 use crate::domain::recall::{Asked, CommandKey};
 use crate::domain::refusal::Refusal;
-use crate::domain::time::Timestamp;
-use crate::domain::workspace::{Account, Member, Scope, Workspace};
-use crate::shards::{Carrying, CommandError, EffectRunner, Hooks, HooksFactory, News, Node, ShardOptions, Subscriber};
-use crate::store::{AnyStore, Owner};
+use crate::domain::workspace::Scope;
+use crate::shards::CommandError;
 use crate::workspaces::{Caller, Rights};
-
-const WORKSPACE: WorkspaceId = WorkspaceId(1);
-const ACCOUNT: AccountId = AccountId(2);
-const OTHER_ACCOUNT: AccountId = AccountId(3);
-const LABEL: LabelId = LabelId(4);
-const AGENT: MemberId = MemberId(5);
-const COLLEAGUE: MemberId = MemberId(6);
-const NOW: Timestamp = Timestamp(1_795_165_200_000);
-
-/// Carries what is a contact's, and leaves the rest undone.
-struct Carrier(Arc<Contacts>);
-
-impl EffectRunner for Carrier {
-    fn run(&self, _: EffectId, effect: Effect) -> Carrying {
-        let contacts = Arc::clone(&self.0);
-        Box::pin(async move { contacts.carry(&effect).await.unwrap_or(Ok(())) })
-    }
-}
-
-struct Deaf;
-
-impl Subscriber for Deaf {
-    fn listed(&self, _: u16, _: Vec<crate::domain::conversation::Summary>) {}
-    fn caught_up(&self, _: u16, _: u64) {}
-    fn committed(&self, _: &News<'_>) {}
-    fn record_ended(&self, _: u16, _: u64) {}
-}
-
-struct Scene {
-    contacts: Arc<Contacts>,
-    clock: Arc<FrozenClock>,
-}
-
-impl Scene {
-    async fn begin() -> Self {
-        let clock = Arc::new(FrozenClock::new(NOW));
-        let surroundings = Surroundings { clock: clock.clone(), ids: Arc::new(CountedIds::from(1)) };
-        let options = ShardOptions { shards: 4, ..ShardOptions::default() };
-        let owner = Owner { node: 1, incarnation: 1 };
-        let keys = Keyring::new([7; 16]);
-        let shards = Shards::new(Node::new(AnyStore::memory(clock.clone()), surroundings, keys, options, owner));
-        let workspaces = Workspaces::new(Arc::clone(&shards));
-        let contacts = Contacts::new(Arc::clone(&shards), Arc::clone(&workspaces));
-        workspaces.learn(WORKSPACE, &workspace());
-        workspaces.learn(WorkspaceId(99), &Workspace { id: Some(WorkspaceId(99)), ..Workspace::default() });
-        let carrier = Arc::clone(&contacts);
-        let hooks: HooksFactory =
-            Arc::new(move |_| Hooks { subscriber: Rc::new(Deaf), effects: Rc::new(Carrier(Arc::clone(&carrier))) });
-        shards.open(&[actix::Arbiter::current()], &hooks).await.expect("the shards open");
-        Self { contacts, clock }
-    }
-
-    /// Waits until nothing that was decided is left to be carried.
-    async fn quiet(&self) {
-        while self.contacts.shards.census().await.1 > 0 {
-            tokio::task::yield_now().await;
-        }
-    }
-
-    async fn end(self) {
-        self.contacts.shards.close(std::time::Duration::from_secs(5)).await;
-        self.contacts.shards.forget_here();
-    }
-
-    fn named(&self, digits: &str) -> ContactId {
-        self.contacts.named(WORKSPACE, self.address(digits))
-    }
-
-    fn address(&self, digits: &str) -> AddressId {
-        self.contacts.address_id(WORKSPACE, &Address { space: AddressSpace::Phone, text: digits.to_owned() })
-    }
-
-    async fn sees(&self, digits: &[&str], account: AccountId, at: i64) {
-        let addresses: Vec<AddressId> = digits.iter().map(|digits| self.address(digits)).collect();
-        let effect = Effect::ObserveContact {
-            workspace: WORKSPACE,
-            contact: self.contacts.named(WORKSPACE, addresses[0]),
-            conversation: self.contacts.keys().conversation(account, addresses[0]),
-            account,
-            addresses,
-            at: Timestamp(at),
-        };
-        assert_eq!(self.contacts.carry(&effect).await, Some(Ok(())));
-        self.quiet().await;
-    }
-
-    async fn made(&self, digits: &[&str]) -> Saved {
-        self.contacts.create(&admin(), asked(), ContactId(9), known_by(digits)).await.expect("it is made")
-    }
-}
-
-fn workspace() -> Workspace {
-    let mut workspace = Workspace { id: Some(WORKSPACE), ..Workspace::default() };
-    for id in [ACCOUNT, OTHER_ACCOUNT] {
-        let account = Account {
-            channel: Channel::WhatsApp,
-            app: crate::domain::ids::AppId(1),
-            provider_id: id.to_string(),
-            business_id: None,
-            display: None,
-            limit_scope: LimitScopeId(1),
-        };
-        workspace.accounts.insert(id, account);
-    }
-    for id in [AGENT, COLLEAGUE] {
-        let member = Member {
-            role: Role::Staff,
-            teams: BTreeSet::new(),
-            accounts: BTreeSet::new(),
-            disabled: false,
-            email: None,
-            tokens: Vec::new(),
-        };
-        workspace.members.insert(id, member);
-    }
-    workspace.labels.insert(LABEL);
-    workspace
-}
-
-fn caller(workspace: WorkspaceId, role: Role, dedicated: Vec<AccountId>) -> Caller {
-    let member = AGENT;
-    let grants = Grants { member, role, teams: Vec::new(), team_members: Vec::new(), dedicated };
-    Caller { workspace, author: Author::Member(member), grants: Arc::new(grants), rights: Rights::Role(role) }
-}
-
-fn admin() -> Caller {
-    caller(WORKSPACE, Role::Admin, Vec::new())
-}
-
-fn agent() -> Caller {
-    caller(WORKSPACE, Role::Staff, Vec::new())
-}
-
-fn asked() -> Asked {
-    Asked::by(Author::Member(AGENT))
-}
-
-fn phone(digits: &str) -> TypedIdentity {
-    identity(Channel::WhatsApp, None, digits, None, None).expect("it is a phone number")
-}
-
-fn known_by(digits: &[&str]) -> ContactDraft {
-    ContactDraft { identities: digits.iter().map(|digits| phone(digits)).collect(), ..ContactDraft::default() }
-}
-
-fn called(digits: &str, name: &str) -> ContactDraft {
-    let name = PropertyValue::Text(name.to_owned());
-    ContactDraft { properties: vec![(PropertyKey::FirstName, Some(name))], ..known_by(&[digits]) }
-}
-
-fn code(error: &CommandError) -> &'static str {
-    error.refusal().map_or("no refusal", Refusal::code)
-}
-
-fn first_name(view: &ContactView) -> Option<&PropertyValue> {
-    view.properties.iter().find(|(key, _)| *key == PropertyKey::FirstName).map(|(_, value)| value)
-}
 
 const A: &str = "351910000001";
 const B: &str = "351910000002";
@@ -370,7 +210,7 @@ async fn pages_go_by_creation_over_all_shards_and_miss_nobody() {
     let mut made = Vec::new();
     for number in 0..23 {
         made.push(scene.made(&[&format!("3519200000{number:02}")]).await.id);
-        scene.clock.advance(std::time::Duration::from_millis(number % 2));
+        scene.clock.advance(Duration::from_millis(number % 2));
     }
     // Those of one moment go by id.
     let mut expected = Vec::new();
@@ -424,15 +264,4 @@ async fn a_bulk_is_answered_in_order_and_the_last_line_of_a_person_counts() {
         assert_eq!(first_name(&view), Some(&PropertyValue::Text(last.to_string())));
     }
     scene.end().await;
-}
-
-/// Reads of a saving what a test compares.
-trait MapOutcome {
-    async fn map_outcome(self) -> Result<Outcome, &'static str>;
-}
-
-impl<F: Future<Output = Result<Saved, CommandError>>> MapOutcome for F {
-    async fn map_outcome(self) -> Result<Outcome, &'static str> {
-        self.await.map(|saved| saved.outcome).map_err(|error| code(&error))
-    }
 }

@@ -239,3 +239,6 @@ fn places(line: &Summary) -> Vec<Place> {
     whose.extend(line.mentions.iter().map(|(member, _)| Whose::Mentioned(*member)));
     whose.into_iter().map(|of| (Shelf::of(line.state), of, Reverse(last_at(line)), line.id)).collect()
 }
+
+#[cfg(test)]
+mod tests;

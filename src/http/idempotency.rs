@@ -89,10 +89,12 @@ mod tests {
 
     use super::*;
 
+    type Case<'a> = (Option<&'a [u8]>, Result<Option<&'a str>, &'a str>);
+
     #[test]
     fn a_key_is_short_and_printable() {
         let long = "k".repeat(KEY_BYTES_MAX + 1);
-        let cases: [(Option<&[u8]>, Result<Option<&str>, &str>); 5] = [
+        let cases: [Case<'_>; 5] = [
             (None, Ok(None)),
             (Some(b"order-7"), Ok(Some("order-7"))),
             (Some(b""), Err("invalid")),

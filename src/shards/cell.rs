@@ -24,6 +24,8 @@ pub(super) struct EntityCell<E: Kind> {
     waiting: Cell<u32>,
     used_at: Cell<Timestamp>,
     dead: Cell<bool>,
+    /// Whether the stored state is in it.
+    loaded: Cell<bool>,
 }
 
 impl<E: Kind> EntityCell<E> {
@@ -36,6 +38,7 @@ impl<E: Kind> EntityCell<E> {
             waiting: Cell::new(0),
             used_at: Cell::new(used_at),
             dead: Cell::new(false),
+            loaded: Cell::new(false),
         }
     }
 
@@ -60,13 +63,18 @@ impl<E: Kind> EntityCell<E> {
         }
     }
 
-    /// Takes decided events into the private copy; they are committed later, in the same order.
-    pub(super) fn decided(&self, events: &[E::Event]) {
-        // The copy is made before it is put in place: a panic in `apply` leaves the old one.
+    /// The private copy as these events make it; it is in place only after [`Self::decided`], so what goes
+    /// wrong before leaves no trace.
+    pub(super) fn after(&self, events: &[E::Event]) -> Box<E> {
         let mut next = self.pending.borrow().clone().unwrap_or_else(|| Box::new(self.committed.borrow().clone()));
         for event in events {
             next.apply(event);
         }
+        next
+    }
+
+    /// Takes a decision into the private copy; its events are committed later, in the same order.
+    pub(super) fn decided(&self, next: Box<E>) {
         *self.pending.borrow_mut() = Some(next);
         self.in_flight.set(self.in_flight.get() + 1);
     }
@@ -93,10 +101,22 @@ impl<E: Kind> EntityCell<E> {
         self.in_flight.get() > 0
     }
 
+    /// Whether the stored state is in it, or there is none.
+    pub(super) fn is_loaded(&self) -> bool {
+        self.loaded.get()
+    }
+
+    /// The stored state is in it, or there is none.
+    pub(super) fn set_loaded(&self) {
+        self.loaded.set(true);
+    }
+
+    /// Whether nobody may decide on it any more: its shard dropped it.
     pub(super) fn is_dead(&self) -> bool {
         self.dead.get()
     }
 
+    /// Nobody decides on it any more.
     pub(super) fn kill(&self) {
         self.dead.set(true);
     }
@@ -112,10 +132,12 @@ impl<E: Kind> EntityCell<E> {
         true
     }
 
+    /// A question has been taken up and needs the entity no longer.
     pub(super) fn leave(&self) {
         self.waiting.set(self.waiting.get().saturating_sub(1));
     }
 
+    /// What waited went with its actor.
     pub(super) fn no_one_waits(&self) {
         self.waiting.set(0);
     }

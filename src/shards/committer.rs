@@ -34,6 +34,7 @@ pub(super) struct Batch {
     pub(super) staged: Vec<Box<dyn Staged>>,
     /// What the feed keeps of it, for each workspace.
     pub(super) feed: Vec<(WorkspaceId, Vec<u8>)>,
+    /// Effects whose answers it records.
     pub(super) closed: Vec<EffectId>,
 }
 
@@ -55,12 +56,18 @@ impl Batch {
     }
 }
 
+/// What hangs on the record under way.
+#[derive(Default)]
+pub(super) struct UnderWay {
+    pub(super) staged: Vec<Box<dyn Staged>>,
+    pub(super) closed: Vec<EffectId>,
+}
+
 /// The records of one shard that are not yet committed.
 #[derive(Default)]
 pub(super) struct Committer {
     forming: RefCell<VecDeque<Batch>>,
-    /// The turns of the record under way.
-    under_way: RefCell<Option<Vec<Box<dyn Staged>>>>,
+    under_way: RefCell<Option<UnderWay>>,
     running: Cell<bool>,
 }
 
@@ -78,7 +85,16 @@ impl Committer {
         }
         if let Some(batch) = forming.back_mut() {
             let start = batch.writer.len();
-            let (_, staged) = write(&mut batch.writer)?;
+            let staged = match write(&mut batch.writer) {
+                Ok((_, staged)) => staged,
+                Err(error) => {
+                    // A record that was begun for this turn alone must not wait for a committer that never comes.
+                    if batch.staged.is_empty() && batch.closed.is_empty() {
+                        forming.pop_back();
+                    }
+                    return Err(error);
+                }
+            };
             if let Some((workspace, segment)) = batch.writer.feed_segment(start) {
                 match batch.feed.iter_mut().find(|(of, _)| *of == workspace) {
                     Some((_, bytes)) => bytes.extend_from_slice(&segment),
@@ -111,8 +127,8 @@ impl Committer {
             return None;
         }
         match self.under_way.borrow_mut().as_mut() {
-            Some(turns) => {
-                turns.push(staged);
+            Some(record) => {
+                record.staged.push(staged);
                 None
             }
             None => Some(staged),
@@ -129,50 +145,64 @@ impl Committer {
         !self.running.get()
     }
 
-    /// Takes the oldest record; its turns stay here until [`Self::finish`]. None: committing pauses.
+    /// Takes the oldest record; what hangs on it stays here until [`Self::finish`]. None: committing pauses.
     pub(super) fn begin(&self) -> Option<Batch> {
         let Some(mut batch) = self.forming.borrow_mut().pop_front() else {
             self.running.set(false);
             return None;
         };
-        *self.under_way.borrow_mut() = Some(std::mem::take(&mut batch.staged));
+        let (staged, closed) = (std::mem::take(&mut batch.staged), std::mem::take(&mut batch.closed));
+        *self.under_way.borrow_mut() = Some(UnderWay { staged, closed });
         Some(batch)
     }
 
-    /// The turns of the record under way, which has ended.
-    pub(super) fn finish(&self) -> Vec<Box<dyn Staged>> {
+    /// What hung on the record under way, which has ended.
+    pub(super) fn finish(&self) -> UnderWay {
         self.under_way.borrow_mut().take().unwrap_or_default()
     }
 
-    /// Every turn that waits, formed or under way; afterwards nothing waits.
-    pub(super) fn abandon(&self) -> Vec<Box<dyn Staged>> {
-        let mut turns = self.finish();
+    /// Everything that waits, formed or under way; afterwards nothing waits.
+    pub(super) fn abandon(&self) -> UnderWay {
+        let mut waiting = self.finish();
         for batch in self.forming.borrow_mut().drain(..) {
-            turns.extend(batch.staged);
+            waiting.staged.extend(batch.staged);
+            waiting.closed.extend(batch.closed);
         }
         self.running.set(false);
-        turns
+        waiting
     }
 }
 
 /// Commits what forms, until nothing does.
 pub(super) async fn run(owner: Rc<Owner>) {
+    let _fuse = Fuse(&owner);
     // Whatever is ready on this arbiter decides first, into the same record.
     tokio::task::yield_now().await;
     while let Some(batch) = owner.committer().begin() {
-        let Batch { writer, facts, feed, closed, .. } = batch;
+        let Batch { writer, facts, feed, .. } = batch;
         match owner.append(writer.into_bytes(), facts).await {
             Ok(position) => {
                 owner.keep_feed(position, owner.committed_at(), feed);
+                let UnderWay { staged, closed } = owner.committer().finish();
                 owner.forget_effects(&closed);
-                for turn in owner.committer().finish() {
+                for turn in staged {
                     turn.committed(&owner, position);
                 }
                 owner.record_ended(position);
             }
-            Err(fence) => {
-                owner.commit_failed(fence).await;
-            }
+            Err(fence) => owner.commit_failed(fence),
+        }
+    }
+}
+
+/// A panic while a committed record is applied or told leaves memory behind the log, and nobody to commit
+/// what comes next: this process must not go on.
+struct Fuse<'a>(&'a Rc<Owner>);
+
+impl Drop for Fuse<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.fail(format!("shard {} panicked over a committed record", self.0.number()));
         }
     }
 }

@@ -11,10 +11,26 @@ use super::error::CommandError;
 use super::kind::Kind;
 use super::owner::Owner;
 use super::turn;
-use crate::actors::Permit;
+use crate::actors::{Mailbox, Permit};
+use crate::store::StoreError;
 
 /// Where an answer goes. Dropped without an answer, the asker hears that the actor failed over it.
 pub(super) type Reply<A> = oneshot::Sender<Result<A, CommandError>>;
+
+/// Who waits for an answer, and the right to: it is held until the answer is given, so that what waits for a
+/// commit is bounded too.
+pub(super) struct Asker<A> {
+    pub(super) reply: Reply<A>,
+    pub(super) permit: Permit,
+}
+
+impl<A> Asker<A> {
+    /// Answers. Whoever stopped waiting needs no answer.
+    pub(super) fn answer(self, answer: Result<A, CommandError>) {
+        drop(self.permit);
+        let _ = self.reply.send(answer);
+    }
+}
 
 /// A command on its way to an entity.
 pub(super) struct Turn<E: Kind> {
@@ -27,9 +43,12 @@ impl<E: Kind> Message for Turn<E> {
     type Result = ();
 }
 
+/// Looks at a committed state, or hears why there is none to be had.
+pub(super) type Reader<E> = Box<dyn FnOnce(Result<&E, CommandError>) + Send>;
+
 /// A reading of the committed state.
 pub(super) struct View<E: Kind> {
-    pub(super) read: Box<dyn FnOnce(Result<&E, CommandError>) + Send>,
+    pub(super) read: Reader<E>,
     pub(super) permit: Permit,
 }
 
@@ -47,7 +66,7 @@ pub(super) struct EntityActor<E: Kind> {
     pub(super) id: u128,
     pub(super) owner: Rc<Owner>,
     pub(super) cell: Rc<EntityCell<E>>,
-    /// False only for an actor that takes a panicked one's place: its state is in memory.
+    /// False only for an actor that takes a panicked one's place and finds its state in memory.
     pub(super) fresh: bool,
 }
 
@@ -61,11 +80,16 @@ impl<E: Kind> Actor for EntityActor<E> {
         let (owner, cell, id) = (Rc::clone(&self.owner), Rc::clone(&self.cell), self.id);
         let load = async move { owner.load::<E>(id, &cell).await };
         ctx.wait(load.into_actor(self).map(|loaded, actor, ctx| {
-            if let Err(error) = loaded {
-                tracing::error!(kind = ?E::KIND, %error, "failed to load an entity");
-                actor.cell.kill();
-                actor.owner.forget::<E>(actor.id, &actor.cell);
+            let Err(error) = loaded else { return actor.cell.set_loaded() };
+            tracing::error!(kind = ?E::KIND, %error, "failed to load an entity");
+            actor.cell.kill();
+            actor.owner.forget::<E>(actor.id, &actor.cell);
+            if matches!(error, StoreError::Corrupt { .. }) {
+                // Coming back helps nobody: whoever waits hears that the actor failed over it.
                 ctx.stop();
+            } else {
+                // Whoever waits hears, in turn, that it is not available now.
+                Mailbox::new(ctx.address()).send_counted(Retire);
             }
         }));
     }
@@ -76,24 +100,23 @@ impl<E: Kind> Handler<Turn<E>> for EntityActor<E> {
 
     fn handle(&mut self, asked: Turn<E>, ctx: &mut Self::Context) {
         let Turn { command, reply, permit } = asked;
-        self.cell.leave();
-        drop(permit);
-        if self.cell.is_dead() {
-            // Whoever stopped waiting needs no answer.
-            let _ = reply.send(Err(CommandError::unavailable()));
-            return;
-        }
-        let Some(lookup) = self.cell.with_current(|state| state.lookup(&command)) else {
-            turn::take(&self.owner, &self.cell, self.id, command, reply);
+        let asker = Asker { reply, permit };
+        let lookup = if self.cell.is_dead() { None } else { self.cell.with_current(|state| state.lookup(&command)) };
+        let Some(lookup) = lookup else {
+            self.cell.leave();
+            turn::take(&self.owner, &self.cell, self.id, command, asker);
             return;
         };
         let (owner, cell, id) = (Rc::clone(&self.owner), Rc::clone(&self.cell), self.id);
         let look = async move {
-            match owner.look_up(lookup).await {
-                Ok(found) => turn::take(&owner, &cell, id, E::found(command, found), reply),
+            let found = owner.look_up(lookup).await;
+            // Until here the question waited: an entity that somebody waits for stays in memory.
+            cell.leave();
+            match found {
+                Ok(found) => turn::take(&owner, &cell, id, E::found(command, found), asker),
                 Err(error) => {
                     tracing::warn!(kind = ?E::KIND, %error, "failed to look up what a decision needs");
-                    let _ = reply.send(Err(CommandError::unavailable()));
+                    asker.answer(Err(CommandError::unavailable()));
                 }
             }
         };

@@ -35,7 +35,7 @@ impl FeedTurn {
     /// # Errors
     /// They are of another kind, or of a newer version.
     pub fn events<E: super::kind::Kind>(&self) -> Result<Vec<E::Event>, CommandError> {
-        read(record::read(&self.events).map_err(unreadable))
+        read(record::read(&self.events).map_err(|error| unreadable(&error)))
     }
 }
 
@@ -74,7 +74,7 @@ impl Shards {
         let mut upto = if page.more { after } else { head.max(after) };
         for row in &page.rows {
             let position = row.ck.as_slice().try_into().map_or(0, u64::from_be_bytes);
-            let (at, entries) = read(record::feed_entries(&row.value).map_err(unreadable))?;
+            let (at, entries) = read(record::feed_entries(&row.value).map_err(|error| unreadable(&error)))?;
             for entry in entries {
                 let Some(kind) = EntityKind::from_u8(entry.kind) else { continue };
                 turns.push(FeedTurn {
@@ -105,6 +105,6 @@ impl Shards {
     }
 }
 
-fn unreadable(error: record::UnreadableRecord) -> StoreError {
+fn unreadable(error: &record::UnreadableRecord) -> StoreError {
     StoreError::Corrupt { table: Table::Feed.word(), why: error.to_string() }
 }

@@ -67,7 +67,7 @@ impl Shards {
         let page = self
             .on_async(shard, move |owner| async move {
                 // A line is written when its entity settles; what changed since is written first.
-                owner.snapshot_dirty();
+                owner.snapshot_dirty()?;
                 owner.scan_state(table, &shard.to_be_bytes(), range).await
             })
             .await?;
@@ -77,7 +77,7 @@ impl Shards {
 
 /// The summary in a line of the inbox.
 #[must_use]
-pub fn read_summary(row: &Row) -> Option<Summary> {
+pub(super) fn read_summary(row: &Row) -> Option<Summary> {
     match rows::value(Table::Inbox, &row.value) {
         Ok(summary) => Some(summary),
         Err(error) => {

@@ -3,7 +3,7 @@
 //! A commit makes the record and its facts durable; state rows (snapshots, outbox, timers, lists,
 //! feed) wait here, coalesced by key, until they are settled.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 
 use crate::store::{Page, Put, Row, RowKey, ScanRange, Table};
@@ -15,7 +15,10 @@ pub(super) struct Overlay {
     waiting: BTreeMap<RowKey, Option<Vec<u8>>>,
     /// Being settled now.
     settling: BTreeMap<RowKey, Option<Vec<u8>>>,
+    /// Rows that wait and may be in the store already, for nobody knows what became of their settling.
+    doubtful: BTreeSet<RowKey>,
     waiting_bytes: usize,
+    settles: u64,
 }
 
 impl Overlay {
@@ -31,9 +34,18 @@ impl Overlay {
 
     /// Deletes a row whose key is written once in its life: one that never reached the store leaves no trace.
     pub(super) fn delete_once(&mut self, key: RowKey) {
-        if self.waiting.remove(&key).is_none() || self.settling.contains_key(&key) {
+        let waited = matches!(self.waiting.get(&key), Some(Some(_)));
+        if waited && !self.settling.contains_key(&key) && !self.doubtful.contains(&key) {
+            self.waiting.remove(&key);
+        } else {
             self.delete(key);
         }
+    }
+
+    /// Writes a row that may be in the store already.
+    pub(super) fn put_again(&mut self, key: RowKey, value: Vec<u8>) {
+        self.doubtful.insert(key.clone());
+        self.put(key, value);
     }
 
     /// What is on its way for this key: a value, a deletion, or nothing.
@@ -53,6 +65,8 @@ impl Overlay {
     /// Takes what waits, as rows with this timestamp; it stays visible until [`Self::settled`].
     pub(super) fn begin_settle(&mut self, ts_us: i64) -> Vec<Put> {
         self.waiting_bytes = 0;
+        // Whatever becomes of them, from here on `settling` says that they may be there.
+        self.doubtful.clear();
         self.settling = std::mem::take(&mut self.waiting);
         self.settling
             .iter()
@@ -63,11 +77,19 @@ impl Overlay {
     /// What was being settled is in the store.
     pub(super) fn settled(&mut self) {
         self.settling.clear();
+        self.settles += 1;
     }
 
-    /// The settle failed: its rows wait again, under anything newer.
+    /// How often rows have left for the store.
+    pub(super) const fn settles(&self) -> u64 {
+        self.settles
+    }
+
+    /// The settle failed, or nobody knows: its rows wait again, under anything newer.
     pub(super) fn settle_failed(&mut self) {
         for (key, value) in std::mem::take(&mut self.settling) {
+            self.waiting_bytes += key.as_bytes().len() + value.as_ref().map_or(0, Vec::len);
+            self.doubtful.insert(key.clone());
             self.waiting.entry(key).or_insert(value);
         }
     }
@@ -154,6 +176,25 @@ mod tests {
         overlay.put(RowKey::new(Table::Feed, b"p", &[9]), vec![9]);
         let page = Page { rows: vec![row(1), row(2)], more: true };
         assert_eq!(cks(&overlay.lay_over(Table::Feed, b"p", &ScanRange::first(2), page)), [1, 2]);
+    }
+
+    #[test]
+    fn a_row_that_may_be_stored_is_deleted_and_one_that_never_was_leaves_no_trace() {
+        let key = |ck| RowKey::new(Table::Outbox, b"p", &[ck]);
+        let mut overlay = Overlay::default();
+        overlay.put(key(1), vec![1]);
+        overlay.delete_once(key(1));
+        assert_eq!(overlay.get(&key(1)), None, "it never left");
+        overlay.put(key(2), vec![1]);
+        overlay.begin_settle(5);
+        overlay.settle_failed();
+        overlay.delete_once(key(2));
+        assert_eq!(overlay.get(&key(2)), Some(&None), "nobody knows whether it is stored");
+        overlay.delete_once(key(2));
+        assert_eq!(overlay.get(&key(2)), Some(&None), "a second deletion does not undo the first");
+        overlay.put_again(key(3), vec![1]);
+        overlay.delete_once(key(3));
+        assert_eq!(overlay.get(&key(3)), Some(&None));
     }
 
     #[test]

@@ -22,7 +22,7 @@ use tokio::task::AbortHandle;
 use super::cell::AnySlot;
 use super::committer::{self, Committer, Staged};
 use super::effect_runner::EffectRunner;
-use super::entity_actor::Reply;
+use super::entity_actor::Asker;
 use super::error::CommandError;
 use super::kind::SummaryRow;
 use super::news::{News, Subscriber};
@@ -48,13 +48,15 @@ pub struct Hooks {
 /// What an entity is called in the directory.
 pub(super) type EntityKey = (EntityKind, u128);
 
-/// Ids are hashes or random already: their last bits are hash enough.
+/// Ids are hashes or random already; ids of one shard share their lowest bits, so what they have is spread.
 #[derive(Default)]
 pub(super) struct IdHasher(u64);
 
 impl Hasher for IdHasher {
     fn finish(&self) -> u64 {
-        self.0
+        // A table looks at the lowest and the highest bits: this spreads every bit over all of them.
+        let spread = u128::from(self.0) * 0x9E37_79B9_7F4A_7C15;
+        (spread as u64) ^ ((spread >> 64) as u64)
     }
     fn write(&mut self, bytes: &[u8]) {
         for byte in bytes {
@@ -105,8 +107,21 @@ pub(super) struct Owner {
     timers: RefCell<Timers>,
     timers_changed: Notify,
     open_effects: RefCell<BTreeSet<EffectId>>,
+    /// Effects that were answered and wait for a record to go with.
     answered: RefCell<Vec<EffectId>>,
-    tasks: RefCell<Vec<AbortHandle>>,
+    /// More entities are in memory than may stay.
+    crowded: Notify,
+    /// Nothing new is to be taken, also after a reopening.
+    draining: Cell<bool>,
+    tasks: RefCell<Tasks>,
+}
+
+/// What runs for a shard and ends with it.
+#[derive(Default)]
+struct Tasks {
+    running: Vec<AbortHandle>,
+    /// Ended ones are forgotten when there are so many: looking at each start would be quadratic.
+    sweep_at: usize,
 }
 
 impl Owner {
@@ -131,6 +146,8 @@ impl Owner {
             timers_changed: Notify::new(),
             open_effects: RefCell::default(),
             answered: RefCell::default(),
+            crowded: Notify::new(),
+            draining: Cell::new(false),
             tasks: RefCell::default(),
         })
     }
@@ -188,10 +205,10 @@ impl Owner {
     pub(super) fn answer_when_committed<A: 'static>(
         self: &Rc<Self>,
         rests_on_pending: bool,
-        reply: Reply<A>,
+        asker: Asker<A>,
         answer: Result<A, CommandError>,
     ) {
-        let barrier: Box<dyn Staged> = Box::new(Barrier { reply, answer });
+        let barrier: Box<dyn Staged> = Box::new(Barrier { asker, answer });
         let left = if rests_on_pending { self.committer.follow(barrier) } else { Some(barrier) };
         if let Some(barrier) = left {
             barrier.committed(self, self.position.get());
@@ -269,53 +286,82 @@ impl Owner {
     }
 
     /// A record was not committed: nobody may rest on what was decided, so every actor is dropped.
-    pub(super) async fn commit_failed(self: &Rc<Self>, fence: Fence) {
+    pub(super) fn commit_failed(self: &Rc<Self>, fence: Fence) {
         tracing::error!(shard = self.number, error = %fence, "failed to commit; dropping the shard's actors");
-        self.phase.set(Phase::Opening);
-        for turn in self.committer.abandon() {
-            turn.refused(&CommandError::unavailable());
+        self.refuse_waiting();
+        let was = self.phase.get();
+        if was == Phase::Closed {
+            return;
         }
+        self.phase.set(Phase::Opening);
+        // Nothing is appended under this lease again, and nobody decides on what was not committed.
+        self.lease.take();
+        self.drop_actors(crate::actors::Retired::StaleState);
         match fence {
-            Fence::Fenced { .. } => self.node.fail(format!("shard {} belongs to another owner now", self.number)),
-            Fence::Store(StoreError::Final(why)) => self.node.fail(why),
-            Fence::Store(_) => {
-                self.drop_actors(crate::actors::Retired::StaleState);
+            Fence::Fenced { .. } => self.fail(self.deposed()),
+            Fence::Store(StoreError::Final(why)) => self.fail(why),
+            Fence::Store(_) if was != Phase::Opening => {
                 let owner = Rc::clone(self);
                 self.spawn(async move { owner.reopen().await });
             }
+            Fence::Store(_) => {}
         }
     }
 
-    /// Memory may no longer equal the log: refuse, drop the actors, read again.
-    pub(super) fn distrust(self: &Rc<Self>) {
-        let owner = Rc::clone(self);
-        actix::spawn(async move {
-            owner.commit_failed(Fence::Store(StoreError::NotApplied("a decision could not be encoded".into()))).await;
-        });
+    /// Whoever waits for a record hears that it will not be. Answered effects wait for another one.
+    fn refuse_waiting(&self) {
+        let waiting = self.committer.abandon();
+        self.answered.borrow_mut().extend(waiting.closed);
+        for turn in waiting.staged {
+            turn.refused(&CommandError::unavailable());
+        }
+    }
+
+    /// Ends the shard, and with it this process, which must not go on.
+    pub(super) fn fail(&self, why: String) {
+        self.phase.set(Phase::Closed);
+        self.node.fail(why);
+    }
+
+    /// The sentence for a shard that somebody else took.
+    fn deposed(&self) -> String {
+        format!("shard {} belongs to another owner now", self.number)
     }
 
     /// Starts a task that ends with the shard.
     pub(super) fn spawn(&self, task: impl Future<Output = ()> + 'static) {
         let mut tasks = self.tasks.borrow_mut();
-        tasks.retain(|running| !running.is_finished());
-        tasks.push(actix::spawn(task).abort_handle());
+        if tasks.running.len() >= tasks.sweep_at {
+            tasks.running.retain(|task| !task.is_finished());
+            tasks.sweep_at = (tasks.running.len() * 2).max(64);
+        }
+        tasks.running.push(actix::spawn(task).abort_handle());
     }
 
-    /// Writes every dirty entity's snapshot and line to the rows on their way.
-    pub(super) fn snapshot_dirty(&self) {
+    /// Writes every dirty entity's snapshot and line to the rows on their way. One that cannot be encoded
+    /// stays dirty: the checkpoint must not pass it.
+    pub(super) fn snapshot_dirty(&self) -> Result<(), StoreError> {
         let directory = self.directory.borrow();
-        for key in self.dirty.borrow_mut().drain() {
-            if let Some(slot) = directory.get(&key) {
-                self.keep_snapshot(key, slot.as_ref());
+        let dirty = std::mem::take(&mut *self.dirty.borrow_mut());
+        let mut outcome = Ok(());
+        for key in dirty {
+            let Some(slot) = directory.get(&key) else { continue };
+            if let Err(error) = self.keep_snapshot(key, slot.as_ref()) {
+                self.dirty.borrow_mut().insert(key);
+                outcome = Err(error);
             }
         }
+        outcome
     }
 
-    pub(super) fn keep_snapshot(&self, key: EntityKey, slot: &dyn AnySlot) {
-        match slot.snapshot() {
-            Ok(bytes) => self.keep_replayed(key, bytes, slot.summary(key.1, self.number, self.now())),
-            Err(error) => tracing::error!(shard = self.number, kind = ?key.0, %error, "failed to encode a snapshot"),
-        }
+    /// Keeps one entity's snapshot and line on their way to the store.
+    pub(super) fn keep_snapshot(&self, key: EntityKey, slot: &dyn AnySlot) -> Result<(), StoreError> {
+        let bytes = slot.snapshot().map_err(|error| {
+            tracing::error!(shard = self.number, kind = ?key.0, %error, "failed to encode a snapshot");
+            StoreError::Corrupt { table: Table::Entity.word(), why: error.to_string() }
+        })?;
+        self.keep_replayed(key, bytes, slot.summary(key.1, self.number, self.now()));
+        Ok(())
     }
 
     /// Keeps a snapshot and a line on their way to the store.
@@ -333,17 +379,17 @@ impl Owner {
 
 /// An answer that waits for a record it rests on.
 struct Barrier<A> {
-    reply: Reply<A>,
+    asker: Asker<A>,
     answer: Result<A, CommandError>,
 }
 
 impl<A> Staged for Barrier<A> {
     fn committed(self: Box<Self>, _: &Rc<Owner>, _: Position) {
-        let _ = self.reply.send(self.answer);
+        self.asker.answer(self.answer);
     }
 
     fn refused(self: Box<Self>, error: &CommandError) {
-        let _ = self.reply.send(Err(error.clone()));
+        self.asker.answer(Err(error.clone()));
     }
 }
 

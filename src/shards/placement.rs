@@ -42,7 +42,12 @@ impl Handler<Crossing> for Door {
     type Result = ();
 
     fn handle(&mut self, crossing: Crossing, _: &mut Self::Context) {
-        (crossing.0)(&self.owner);
+        // A panic over one question must not close the door to all others: its asker hears of it, for the reply
+        // goes with it.
+        let crossed = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| (crossing.0)(&self.owner)));
+        if crossed.is_err() {
+            tracing::error!(shard = self.owner.number(), "a question panicked on its way into the shard");
+        }
     }
 }
 
@@ -139,6 +144,10 @@ impl Shards {
     pub fn submit<E: Kind>(&self, id: u128, command: E::Command) -> oneshot::Receiver<Result<E::Answer, CommandError>> {
         let (reply, answer) = oneshot::channel();
         let shard = self.shard_of(id);
+        if !self.is_placed(shard) {
+            let _ = reply.send(Err(CommandError::unavailable()));
+            return answer;
+        }
         match self.waiting[usize::from(shard)].permit() {
             Some(permit) => self.on(shard, move |owner| owner.deliver::<E>(id, command, reply, permit)),
             None => {
@@ -171,6 +180,9 @@ impl Shards {
     ) -> Result<R, CommandError> {
         let (reply, answer) = oneshot::channel();
         let shard = self.shard_of(id);
+        if !self.is_placed(shard) {
+            return Err(CommandError::unavailable());
+        }
         let Some(permit) = self.waiting[usize::from(shard)].permit() else {
             return Err(CommandError::overloaded());
         };
@@ -181,6 +193,11 @@ impl Shards {
             owner.view::<E>(id, seen, permit);
         });
         self.answered(answer).await
+    }
+
+    /// Whether an arbiter carries the shard.
+    fn is_placed(&self, shard: u16) -> bool {
+        self.doors[usize::from(shard)].get().is_some_and(Mailbox::connected)
     }
 
     /// Runs something on a shard's arbiter: at once if it is this one.
@@ -245,6 +262,7 @@ impl Shards {
         for shard in 0..self.count() {
             let closed = self.on_async(shard, move |owner| async move {
                 while !owner.is_quiet() && tokio::time::Instant::now() < end {
+                    owner.flush_answered();
                     tokio::time::sleep(Duration::from_millis(5)).await;
                 }
                 let quiet = owner.is_quiet();

@@ -34,7 +34,7 @@ pub(super) struct EntryOf {
 /// Why stored bytes are not a record.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("a journal record cannot be read: {0}")]
-pub struct UnreadableRecord(pub String);
+pub(super) struct UnreadableRecord(pub(super) String);
 
 /// A record being formed.
 #[derive(Debug)]

@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use super::cell::EntityCell;
 use super::committer::Staged;
-use super::entity_actor::Reply;
+use super::entity_actor::Asker;
 use super::error::CommandError;
 use super::kind::Kind;
 use super::news::Committed;
@@ -24,17 +24,21 @@ pub(super) fn take<E: Kind>(
     cell: &Rc<EntityCell<E>>,
     id: u128,
     command: E::Command,
-    reply: Reply<E::Answer>,
+    asker: Asker<E::Answer>,
 ) {
+    if cell.is_dead() {
+        // Its shard dropped it: what it holds may never have been committed.
+        return asker.answer(Err(CommandError::unavailable()));
+    }
     let context = Context { now: owner.now(), id, keys: owner.keys() };
     let decided = cell.with_current(|state| state.decide(command, &context));
     let decision = match decided {
         Ok(decision) => decision,
-        Err(refusal) => return owner.answer_when_committed(cell.is_deciding(), reply, Err(refusal.into())),
+        Err(refusal) => return owner.answer_when_committed(cell.is_deciding(), asker, Err(refusal.into())),
     };
     let Decision { events, effects, content, answer } = decision;
     if events.is_empty() && effects.is_empty() && content.is_empty() {
-        return owner.answer_when_committed(cell.is_deciding(), reply, Ok(answer));
+        return owner.answer_when_committed(cell.is_deciding(), asker, Ok(answer));
     }
     let mut facts = Vec::with_capacity(content.len());
     for row in &content {
@@ -42,25 +46,24 @@ pub(super) fn take<E: Kind>(
             Ok(put) => facts.push(put),
             Err(error) => {
                 tracing::error!(kind = ?E::KIND, %error, "failed to encode content");
-                let _ = reply.send(Err(CommandError::Panicked));
-                return;
+                return asker.answer(Err(CommandError::Panicked));
             }
         }
     }
     let version = cell.with_current(E::version);
-    cell.decided(&events);
-    let workspace = cell.with_current(E::workspace).unwrap_or(WorkspaceId(0));
+    let next = cell.after(&events);
+    let workspace = next.workspace().unwrap_or(WorkspaceId(0));
     let size = (events.len(), effects.len());
     let staged = owner.stage(size, facts, |writer| {
         let place = writer.entry(EntryOf { kind: E::KIND as u8, id, workspace, version }, &events, &effects)?;
+        cell.decided(next);
         let done =
-            Decided { cell: Rc::clone(cell), id, workspace, version, place, events, effects, content, answer, reply };
+            Decided { cell: Rc::clone(cell), id, workspace, version, place, events, effects, content, answer, asker };
         Ok((place, Box::new(done) as Box<dyn Staged>))
     });
     if let Err(error) = staged {
-        // The private copy holds what was never staged: the shard must forget it.
+        // Nothing of it happened; its asker went with it and hears that the actor failed over it.
         tracing::error!(kind = ?E::KIND, %error, "failed to encode a decision");
-        owner.distrust();
     }
 }
 
@@ -75,7 +78,7 @@ struct Decided<E: Kind> {
     effects: Vec<Effect>,
     content: Vec<Content>,
     answer: E::Answer,
-    reply: Reply<E::Answer>,
+    asker: Asker<E::Answer>,
 }
 
 impl<E: Kind> Staged for Decided<E> {
@@ -99,8 +102,7 @@ impl<E: Kind> Staged for Decided<E> {
             };
             owner.publish(&E::news(&committed));
         });
-        // Whoever stopped waiting needs no answer.
-        let _ = self.reply.send(Ok(self.answer));
+        self.asker.answer(Ok(self.answer));
         for (offset, effect) in self.effects.into_iter().enumerate() {
             let index = self.place.first_effect + offset as u16;
             owner.open_effect(EffectId { shard: owner.number(), position, index }, effect);
@@ -108,6 +110,6 @@ impl<E: Kind> Staged for Decided<E> {
     }
 
     fn refused(self: Box<Self>, error: &CommandError) {
-        let _ = self.reply.send(Err(error.clone()));
+        self.asker.answer(Err(error.clone()));
     }
 }

@@ -27,11 +27,12 @@ const SALT_BYTES: usize = 16;
 /// Takes turns at hashing.
 pub(super) struct Passwords {
     turns: Arc<Semaphore>,
+    wait: Duration,
 }
 
 impl Passwords {
     pub(super) fn new() -> Self {
-        Self { turns: Arc::new(Semaphore::new(AT_ONCE)) }
+        Self { turns: Arc::new(Semaphore::new(AT_ONCE)), wait: WAIT }
     }
 
     /// The hash of a new password, in its own text form.
@@ -75,7 +76,7 @@ impl Passwords {
     /// The turn lasts until the work is done, also when nobody waits for it any more.
     async fn turn<R: Send + 'static>(&self, work: impl FnOnce() -> R + Send + 'static) -> Result<R, CommandError> {
         let permit: OwnedSemaphorePermit =
-            match tokio::time::timeout(WAIT, Arc::clone(&self.turns).acquire_owned()).await {
+            match tokio::time::timeout(self.wait, Arc::clone(&self.turns).acquire_owned()).await {
                 Ok(Ok(permit)) => permit,
                 Ok(Err(_)) | Err(_) => return Err(CommandError::overloaded()),
             };
@@ -135,9 +136,9 @@ mod tests {
         }
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn who_waits_too_long_is_told_to_come_back() {
-        let passwords = Passwords::new();
+        let passwords = Passwords { wait: Duration::ZERO, ..Passwords::new() };
         let _busy = Arc::clone(&passwords.turns).try_acquire_many_owned(AT_ONCE as u32);
         assert_eq!(passwords.verify(secret("anything"), None).await, Err(CommandError::overloaded()));
     }

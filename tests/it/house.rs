@@ -91,7 +91,7 @@ impl House {
         }
     }
 
-    fn running(&self) -> &Running {
+    pub(crate) fn running(&self) -> &Running {
         self.running.as_ref().expect("the server runs")
     }
 
@@ -185,11 +185,19 @@ async fn begin(config: &Config, surroundings: &Surroundings, store: &MemoryStore
 }
 
 /// Waits until `probe` gives something; what must come comes soon, or the story fails.
-pub(crate) async fn eventually<T, F>(what: &str, mut probe: impl FnMut() -> F) -> T
+pub(crate) async fn eventually<T, F>(what: &str, probe: impl FnMut() -> F) -> T
 where
     F: Future<Output = Option<T>>,
 {
-    let end = tokio::time::Instant::now() + PATIENCE;
+    eventually_within(PATIENCE, what, probe).await
+}
+
+/// The same with a patience of its own.
+pub(crate) async fn eventually_within<T, F>(within: Duration, what: &str, mut probe: impl FnMut() -> F) -> T
+where
+    F: Future<Output = Option<T>>,
+{
+    let end = tokio::time::Instant::now() + within;
     loop {
         if let Some(found) = probe().await {
             return found;

@@ -2,4 +2,5 @@
 
 mod architecture;
 mod house;
+mod process;
 mod stories;

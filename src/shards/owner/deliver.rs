@@ -5,7 +5,7 @@ use std::rc::Rc;
 use actix::Actor;
 
 use super::super::cell::{EntityCell, Slot};
-use super::super::entity_actor::{EntityActor, Reply, Turn, View};
+use super::super::entity_actor::{EntityActor, Reader, Reply, Turn, View};
 use super::super::error::CommandError;
 use super::super::kind::Kind;
 use super::{EntityKey, Owner, Phase, entity_key};
@@ -40,7 +40,7 @@ impl Owner {
     pub(in super::super) fn view<E: Kind>(
         self: &Rc<Self>,
         id: u128,
-        read: Box<dyn FnOnce(Result<&E, CommandError>) + Send>,
+        read: Reader<E>,
         permit: Permit,
     ) {
         if let Err(error) = self.may_ask() {
@@ -69,22 +69,34 @@ impl Owner {
     ) -> R {
         let (now, max) = (self.now(), self.node.options.mailbox_max);
         let mut directory = self.directory.borrow_mut();
+        let resident = directory.len();
         let slot = directory.entry((E::KIND, id)).or_insert_with(|| {
+            self.count_arrival(resident + 1);
             metrics::counter!("tidegate_activations_total").increment(1);
             Box::new(self.activate::<E>(id, Rc::new(EntityCell::new(now)), true))
         });
         let ended = slot.as_any().downcast_ref::<Slot<E>>().filter(|slot| !slot.mailbox.connected());
         if let Some(ended) = ended {
-            // A panic ended the actor. Deciding is pure, so the cell still holds what is committed.
+            // A panic ended the actor. Deciding is pure, so the cell still holds what is committed, once it was read.
             metrics::counter!("tidegate_retired_total", "reason" => Retired::Panicked.word()).increment(1);
             let cell = Rc::clone(&ended.cell);
             cell.no_one_waits();
-            *slot = Box::new(self.activate::<E>(id, cell, false));
+            let fresh = !cell.is_loaded();
+            *slot = Box::new(self.activate::<E>(id, cell, fresh));
         }
         match slot.as_any().downcast_ref::<Slot<E>>() {
             Some(slot) => use_slot(slot, now, max),
             // A kind's number names one type, so this slot is new and of the right kind.
             None => use_slot(&self.activate::<E>(id, Rc::new(EntityCell::new(now)), true), now, max),
+        }
+    }
+
+    /// Wakes the sweep where more are in memory than may stay: at once, then with each further eighth.
+    fn count_arrival(&self, resident: usize) {
+        let max = self.node.options.resident_max_per_shard;
+        let over = resident.saturating_sub(max);
+        if over > 0 && (over - 1).is_multiple_of((max / 8).max(1)) {
+            self.crowded.notify_one();
         }
     }
 
@@ -154,17 +166,22 @@ impl Owner {
     }
 
     fn retire(&self, key: EntityKey, reason: Retired) {
-        let Some(slot) = self.directory.borrow_mut().remove(&key) else { return };
-        if self.dirty.borrow_mut().remove(&key) {
-            self.keep_snapshot(key, slot.as_ref());
+        let mut directory = self.directory.borrow_mut();
+        let Some(slot) = directory.get(&key) else { return };
+        if self.dirty.borrow().contains(&key) && self.keep_snapshot(key, slot.as_ref()).is_err() {
+            return;
         }
+        self.dirty.borrow_mut().remove(&key);
         slot.kill();
+        directory.remove(&key);
         metrics::counter!("tidegate_retired_total", "reason" => reason.word()).increment(1);
     }
 
     /// Drops every actor of the shard; committed states are kept as rows on their way.
     pub(in super::super) fn drop_actors(&self, reason: Retired) {
-        self.snapshot_dirty();
+        if self.snapshot_dirty().is_err() {
+            self.fail(format!("shard {} cannot keep what it committed", self.number));
+        }
         let slots = std::mem::take(&mut *self.directory.borrow_mut());
         for slot in slots.values() {
             slot.kill();

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::super::error::CommandError;
 use super::super::rows;
-use super::Owner;
+use super::{Owner, Phase};
 use crate::domain::effect::{Effect, EffectId};
 use crate::store::{RowKey, Table};
 
@@ -85,10 +85,11 @@ impl Owner {
 
     /// Commits answered effects that found no record to go with.
     pub(in super::super) fn flush_answered(self: &Rc<Self>) {
-        let answered = std::mem::take(&mut *self.answered.borrow_mut());
-        if answered.is_empty() {
+        // While the shard opens again there is no lease to append under; they wait.
+        if self.answered.borrow().is_empty() || !matches!(self.phase(), Phase::Open | Phase::Draining) {
             return;
         }
+        let answered = std::mem::take(&mut *self.answered.borrow_mut());
         match self.committer.close(&answered) {
             Ok(true) => self.start_committing(),
             Ok(false) => {}

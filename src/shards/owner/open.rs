@@ -12,10 +12,10 @@ use super::super::rows;
 use super::effects::{effect_of_ck, outbox_key};
 use super::{EntityKey, Owner, Phase};
 use crate::actors::Retired;
-use crate::domain::effect::Effect;
+use crate::domain::effect::{Effect, EffectId};
 use crate::domain::entity::EntityKind;
 use crate::domain::ids::WorkspaceId;
-use crate::store::{Fence, Lease, Position, ScanRange, Store, StoreError, Table};
+use crate::store::{Fence, JournalRecord, Lease, Position, ScanRange, Store, StoreError, Table};
 
 /// Records read at once.
 const REPLAY_PAGE: usize = 500;
@@ -39,9 +39,9 @@ impl Owner {
             match self.take_over(Some(self.position.get())).await {
                 Ok(()) => return,
                 Err(Fence::Fenced { .. }) => {
-                    return self.node.fail(format!("shard {} belongs to another owner now", self.number));
+                    return self.fail(self.deposed());
                 }
-                Err(Fence::Store(StoreError::Final(why))) => return self.node.fail(why),
+                Err(Fence::Store(StoreError::Final(why))) => return self.fail(why),
                 Err(Fence::Store(error)) => {
                     tracing::warn!(shard = self.number, %error, "failed to reopen; trying again");
                     tokio::time::sleep(pause).await;
@@ -56,68 +56,40 @@ impl Owner {
     async fn take_over(self: &Rc<Self>, known: Option<Position>) -> Result<(), Fence> {
         let lease = self.node.store.acquire(self.number, self.node.incarnation, None).await?;
         let after = known.unwrap_or(lease.checkpoint);
-        self.last_ts_us.set(lease.last_ts_us);
-        self.position.set(after);
-        let replayed = self.replay(after).await?;
-        tracing::debug!(shard = self.number, epoch = lease.epoch, replayed, "the shard caught up with its log");
+        let (position, last_ts_us) = self.replay(after, lease.last_ts_us).await?;
+        tracing::debug!(shard = self.number, epoch = lease.epoch, position, "the shard caught up with its log");
+        // Only now: had the replay failed, it would begin at the same record again.
+        self.position.set(position);
+        self.last_ts_us.set(last_ts_us);
         self.epoch.set(lease.epoch);
-        *self.lease.borrow_mut() = Some(Lease { position: self.position.get(), ..lease });
+        *self.lease.borrow_mut() = Some(Lease { position, ..lease });
+        // What the log says was answered need not be said again.
+        self.answered.borrow_mut().retain(|id| self.open_effects.borrow().contains(id));
         self.tell_lists().await?;
-        self.told.set(self.position.get());
-        self.hooks.subscriber.caught_up(self.number, self.position.get());
+        self.told.set(position);
+        self.hooks.subscriber.caught_up(self.number, position);
         self.load_timers(self.now() + Duration::from_secs(3_600)).await?;
-        self.phase.set(Phase::Open);
+        let open_effects = self.stored_effects().await?;
+        self.phase.set(if self.draining.get() { Phase::Draining } else { Phase::Open });
         self.timers_changed.notify_one();
-        self.run_open_effects().await?;
+        for (id, effect) in open_effects {
+            self.run_effect(id, effect);
+        }
         Ok(())
     }
 
-    /// Reads records and brings the rows on their way up to the last one.
-    async fn replay(self: &Rc<Self>, after: Position) -> Result<usize, StoreError> {
-        let unreadable =
-            |error: record::UnreadableRecord| StoreError::Corrupt { table: "journal", why: error.to_string() };
+    /// Reads records and brings the rows on their way up to the last one. Done again, it does no more than
+    /// done once. Answers the last record and its timestamp, in microseconds.
+    async fn replay(self: &Rc<Self>, after: Position, ts_us: i64) -> Result<(Position, i64), StoreError> {
         let mut events: BTreeMap<EntityKey, Vec<(Position, Vec<u8>)>> = BTreeMap::new();
-        let mut count = 0;
+        let (mut position, mut last_ts_us) = (after, ts_us);
         loop {
-            let page = self.node.store.replay(self.number, self.position.get().max(after), REPLAY_PAGE).await?;
+            let page = self.node.store.replay(self.number, position, REPLAY_PAGE).await?;
             let full = page.len() == REPLAY_PAGE;
             for stored in page {
-                count += 1;
-                let mut feed: Vec<(WorkspaceId, Vec<u8>)> = Vec::new();
-                for entry in record::entries(&stored.payload).map_err(unreadable)? {
-                    match entry {
-                        EntryView::Closed(ids) => self.forget_effects(&ids),
-                        EntryView::Decided { of, place, events: decided, effects } => {
-                            let kind = EntityKind::from_u8(of.kind).ok_or_else(|| StoreError::Corrupt {
-                                table: "journal",
-                                why: format!("an entry is of the unknown kind {}", of.kind),
-                            })?;
-                            for (offset, effect) in
-                                record::read::<Vec<Effect>>(effects).map_err(unreadable)?.into_iter().enumerate()
-                            {
-                                let index = place.first_effect + offset as u16;
-                                let id = crate::domain::effect::EffectId {
-                                    shard: self.number,
-                                    position: stored.position,
-                                    index,
-                                };
-                                if let Some(value) = rows::put(outbox_key(id), &effect, 0)?.value {
-                                    self.overlay.borrow_mut().put(outbox_key(id), value);
-                                }
-                            }
-                            if let Some(segment) = record::feed_segment(of, place.first_event, decided) {
-                                match feed.iter_mut().find(|(workspace, _)| *workspace == of.workspace) {
-                                    Some((_, bytes)) => bytes.extend_from_slice(&segment),
-                                    None => feed.push((of.workspace, segment)),
-                                }
-                            }
-                            events.entry((kind, of.id)).or_default().push((stored.position, decided.to_vec()));
-                        }
-                    }
-                }
-                self.keep_feed(stored.position, record::time_of(stored.ts_us), feed);
-                self.position.set(stored.position);
-                self.last_ts_us.set(self.last_ts_us.get().max(stored.ts_us));
+                self.read_again(&stored, &mut events)?;
+                position = stored.position;
+                last_ts_us = last_ts_us.max(stored.ts_us);
             }
             if !full {
                 break;
@@ -126,7 +98,49 @@ impl Owner {
         for ((kind, id), decided) in events {
             kinds::replay(self, kind, id, decided).await?;
         }
-        Ok(count)
+        Ok((position, last_ts_us))
+    }
+
+    /// Takes one stored record: its feed and effects become rows on their way, its events wait for their entities.
+    fn read_again(
+        &self,
+        stored: &JournalRecord,
+        events: &mut BTreeMap<EntityKey, Vec<(Position, Vec<u8>)>>,
+    ) -> Result<(), StoreError> {
+        let unreadable =
+            |error: record::UnreadableRecord| StoreError::Corrupt { table: "journal", why: error.to_string() };
+        let mut feed: Vec<(WorkspaceId, Vec<u8>)> = Vec::new();
+        for entry in record::entries(&stored.payload).map_err(unreadable)? {
+            let (of, place, decided, effects) = match entry {
+                EntryView::Closed(ids) => {
+                    self.forget_effects(&ids);
+                    continue;
+                }
+                EntryView::Decided { of, place, events, effects } => (of, place, events, effects),
+            };
+            let kind = EntityKind::from_u8(of.kind).ok_or_else(|| StoreError::Corrupt {
+                table: "journal",
+                why: format!("an entry is of the unknown kind {}", of.kind),
+            })?;
+            let effects = record::read::<Vec<Effect>>(effects).map_err(unreadable)?;
+            for (offset, effect) in effects.into_iter().enumerate() {
+                let index = place.first_effect + offset as u16;
+                let key = outbox_key(EffectId { shard: self.number, position: stored.position, index });
+                if let Some(value) = rows::put(key.clone(), &effect, 0)?.value {
+                    // A settling that was cut short may have written it.
+                    self.overlay.borrow_mut().put_again(key, value);
+                }
+            }
+            if let Some(segment) = record::feed_segment(of, place.first_event, decided) {
+                match feed.iter_mut().find(|(workspace, _)| *workspace == of.workspace) {
+                    Some((_, bytes)) => bytes.extend_from_slice(&segment),
+                    None => feed.push((of.workspace, segment)),
+                }
+            }
+            events.entry((kind, of.id)).or_default().push((stored.position, decided.to_vec()));
+        }
+        self.keep_feed(stored.position, record::time_of(stored.ts_us), feed);
+        Ok(())
     }
 
     /// Tells the lines of the shard's lists to the subscriber.
@@ -144,20 +158,21 @@ impl Owner {
         }
     }
 
-    /// Carries out, again, what the log holds open.
-    async fn run_open_effects(self: &Rc<Self>) -> Result<(), StoreError> {
+    /// What the log holds open.
+    async fn stored_effects(&self) -> Result<Vec<(EffectId, Effect)>, StoreError> {
         let pk = self.number.to_be_bytes();
         let mut range = ScanRange::first(ROW_PAGE);
+        let mut open = Vec::new();
         loop {
             let page = self.scan_state(Table::Outbox, &pk, range.clone()).await?;
             for row in &page.rows {
                 if let Some(id) = effect_of_ck(self.number, &row.ck) {
-                    self.run_effect(id, rows::value(Table::Outbox, &row.value)?);
+                    open.push((id, rows::value(Table::Outbox, &row.value)?));
                 }
             }
             match page.rows.last() {
                 Some(last) if page.more => range = range.after(last.ck.clone()),
-                _ => return Ok(()),
+                _ => return Ok(open),
             }
         }
     }
@@ -176,6 +191,7 @@ impl Owner {
 
     /// Takes nothing new; what was taken is finished.
     pub(in super::super) fn drain(&self) {
+        self.draining.set(true);
         if self.phase.get() == Phase::Open {
             self.phase.set(Phase::Draining);
         }
@@ -183,16 +199,25 @@ impl Owner {
 
     /// Whether nothing that was taken is unfinished.
     pub(in super::super) fn is_quiet(&self) -> bool {
-        self.committer.is_idle() && self.directory.borrow().values().all(|slot| slot.is_quiet())
+        self.phase.get() != Phase::Opening
+            && self.committer.is_idle()
+            && self.answered.borrow().is_empty()
+            && self.directory.borrow().values().all(|slot| slot.is_quiet())
     }
 
-    /// Ends the shard: the last rows are settled, its tasks and actors end.
+    /// Ends the shard: what is unfinished is refused, the last rows are settled, its tasks and actors end.
     pub(in super::super) async fn close(self: &Rc<Self>) -> Result<(), Fence> {
-        for task in self.tasks.borrow_mut().drain(..) {
+        // From here on nothing is taken, so nothing comes after the last settling.
+        let was = self.phase.replace(Phase::Closed);
+        // With a record under way the states may be behind the log, and while opening they are: then the log
+        // alone says what is, and the next owner reads it.
+        let whole = self.committer.is_idle() && matches!(was, Phase::Open | Phase::Draining);
+        self.refuse_waiting();
+        self.no_settling().await;
+        for task in self.tasks.borrow_mut().running.drain(..) {
             task.abort();
         }
-        let settled = self.settle().await;
-        self.phase.set(Phase::Closed);
+        let settled = if whole { self.settle_now().await } else { Ok(()) };
         self.drop_actors(Retired::ShuttingDown);
         self.timers.borrow_mut().clear();
         settled

@@ -19,8 +19,23 @@ impl Owner {
         pk: &[u8],
         range: ScanRange,
     ) -> Result<Page, StoreError> {
-        let page = self.node.store.scan(table, pk, range.clone()).await?;
-        Ok(self.overlay.borrow().lay_over(table, pk, &range, page))
+        let mut range = range;
+        loop {
+            let settles = self.overlay.borrow().settles();
+            let page = self.node.store.scan(table, pk, range.clone()).await?;
+            let overlay = self.overlay.borrow();
+            if overlay.settles() != settles {
+                // What was on its way when the store was asked has left it: the page may know nothing of it.
+                continue;
+            }
+            let cut = page.rows.last().filter(|_| page.more).map(|row| row.ck.clone());
+            let page = overlay.lay_over(table, pk, &range, page);
+            match cut {
+                // Every row of the store's page is being deleted: what comes after them is meant.
+                Some(cut) if page.rows.is_empty() => range = range.after(cut),
+                _ => return Ok(page),
+            }
+        }
     }
 
     /// What a decision needs to know beyond its entity's memory. It sees everything that was decided

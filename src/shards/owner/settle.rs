@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use super::{Owner, Phase};
-use crate::store::{Fence, Store};
+use crate::store::{Fence, Store, StoreError};
 
 impl Owner {
     /// Settles now and then, until the shard ends.
@@ -14,12 +14,16 @@ impl Owner {
                 () = self.settle_wanted.notified() => {}
             }
             self.flush_answered();
-            if self.phase() == Phase::Open
-                && let Err(fence) = self.settle().await
-            {
+            if self.phase() != Phase::Open {
+                continue;
+            }
+            let epoch = self.epoch.get();
+            if let Err(fence) = self.settle().await {
                 tracing::warn!(shard = self.number, error = %fence, "failed to settle; its rows wait for the next time");
-                if matches!(fence, Fence::Fenced { .. }) {
-                    self.node.fail(format!("shard {} belongs to another owner now", self.number));
+                // A settling that was under way while this very owner took the next epoch says nothing.
+                let still = self.phase() == Phase::Open && self.epoch.get() == epoch;
+                if still && matches!(fence, Fence::Fenced { .. }) {
+                    self.fail(self.deposed());
                 }
             }
         }
@@ -27,13 +31,28 @@ impl Owner {
 
     /// Makes every committed state a row and moves the checkpoint to the last committed record.
     pub(in super::super) async fn settle(&self) -> Result<(), Fence> {
-        // One at a time: a second one waits for the first and then does its own.
+        self.no_settling().await;
+        if !matches!(self.phase(), Phase::Open | Phase::Draining) {
+            // Half replayed, the states may be older than the position.
+            return Err(Fence::Store(StoreError::NotApplied("the shard is opening or closed".into())));
+        }
+        self.settle_now().await
+    }
+
+    /// Waits until nothing is being settled.
+    pub(super) async fn no_settling(&self) {
         while self.overlay.borrow().is_settling() {
             self.settled.notified().await;
         }
+    }
+
+    /// Settles, whatever the phase: every committed event must be in its entity's state.
+    pub(super) async fn settle_now(&self) -> Result<(), Fence> {
+        // One at a time: a second one waits for the first and then does its own.
+        self.no_settling().await;
         // From here to the store's call nothing else runs on this arbiter, so the states are those of
         // exactly this position.
-        self.snapshot_dirty();
+        self.snapshot_dirty()?;
         let upto = self.position.get();
         let Some(lease) = self.settling_lease() else { return Ok(()) };
         let rows = self.overlay.borrow_mut().begin_settle(self.last_ts_us.get());
@@ -41,12 +60,9 @@ impl Owner {
             return Ok(());
         }
         metrics::counter!("tidegate_settled_rows_total").increment(rows.len() as u64);
+        let mut settling = Settling { owner: self, done: false };
         let outcome = self.node.store.settle(&lease, upto, rows).await;
-        match &outcome {
-            Ok(()) => self.overlay.borrow_mut().settled(),
-            Err(_) => self.overlay.borrow_mut().settle_failed(),
-        }
-        self.settled.notify_waiters();
+        settling.done = outcome.is_ok();
         outcome
     }
 
@@ -54,5 +70,23 @@ impl Owner {
     /// epoch cannot change meanwhile.
     fn settling_lease(&self) -> Option<crate::store::Lease> {
         self.lease.borrow().clone().or_else(|| self.epoch_lease())
+    }
+}
+
+/// A settling under way; one that fails or is given up leaves its rows waiting.
+struct Settling<'a> {
+    owner: &'a Owner,
+    done: bool,
+}
+
+impl Drop for Settling<'_> {
+    fn drop(&mut self) {
+        let mut overlay = self.owner.overlay.borrow_mut();
+        if self.done {
+            overlay.settled();
+        } else {
+            overlay.settle_failed();
+        }
+        self.owner.settled.notify_waiters();
     }
 }

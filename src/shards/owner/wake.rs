@@ -13,6 +13,10 @@ use crate::store::{ScanRange, StoreError, Table};
 const AHEAD: Duration = Duration::from_secs(3_600);
 /// Rows read at once.
 const PAGE: usize = 1_000;
+/// The first pause before an entity that could not be woken is woken again; it doubles.
+const PAUSE_FIRST: Duration = Duration::from_millis(200);
+/// The longest pause.
+const PAUSE_MAX: Duration = Duration::from_secs(30);
 
 impl Owner {
     /// Wakes what is due, until the shard ends.
@@ -28,7 +32,8 @@ impl Owner {
                 continue;
             }
             let now = self.now();
-            if now >= self.timers.borrow().horizon()
+            let horizon = self.timers.borrow().horizon();
+            if now >= horizon
                 && let Err(error) = self.load_timers(now + AHEAD).await
             {
                 tracing::warn!(shard = self.number, %error, "failed to read wake-ups; trying again");
@@ -50,6 +55,7 @@ impl Owner {
                 () = self.node.surroundings.clock.sleep_until(next) => {}
                 // The cap is kept also where business time stands still.
                 () = tokio::time::sleep(Duration::from_secs(10)) => {}
+                () = self.crowded.notified() => {}
             }
             self.flush_answered();
             self.passivate();
@@ -57,23 +63,34 @@ impl Owner {
     }
 
     fn wake(self: &Rc<Self>, alarm: Alarm) {
-        let woken = kinds::wake(self, alarm.kind, alarm.id);
+        let mut woken = kinds::wake(self, alarm.kind, alarm.id);
         let owner = Rc::clone(self);
         self.spawn(async move {
-            // Who was too busy to be woken is woken again a moment later. An entity whose state asks for
-            // another time re-arms by its own decision.
-            if !woken.await {
-                tokio::time::sleep(Duration::from_millis(200)).await;
-                if owner.timers.borrow_mut().set(alarm) {
-                    owner.timers_changed.notify_one();
-                }
+            // Who could not be woken is woken again, ever later. An entity whose state asks for another time
+            // re-arms by its own decision.
+            let mut pause = PAUSE_FIRST;
+            while !woken.await {
+                tokio::time::sleep(pause).await;
+                pause = (pause * 2).min(PAUSE_MAX);
+                woken = kinds::wake(&owner, alarm.kind, alarm.id);
             }
         });
     }
 
     /// Reads the wake-ups due before `horizon` into memory; overdue ones fire at once.
     pub(in super::super) async fn load_timers(&self, horizon: Timestamp) -> Result<(), StoreError> {
+        let before = self.timers.borrow().horizon();
+        // Whoever re-arms while rows are read is kept already.
         self.timers.borrow_mut().set_horizon(horizon);
+        let outcome = self.read_timers(horizon).await;
+        if outcome.is_err() {
+            // What was not read is read again.
+            self.timers.borrow_mut().set_horizon(before);
+        }
+        outcome
+    }
+
+    async fn read_timers(&self, horizon: Timestamp) -> Result<(), StoreError> {
         let pk = self.number.to_be_bytes();
         let mut range = ScanRange::first(PAGE);
         loop {

@@ -44,7 +44,7 @@ impl Answer {
     }
 }
 
-/// Calls a server.
+/// Calls a server that must answer.
 pub(crate) async fn call(
     addr: SocketAddr,
     method: &str,
@@ -52,18 +52,28 @@ pub(crate) async fn call(
     headers: &[(&str, &str)],
     body: Vec<u8>,
 ) -> Answer {
-    let stream = TcpStream::connect(addr).await.expect("the server listens");
-    let (mut sender, connection) =
-        hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.expect("it speaks HTTP");
+    try_call(addr, method, path, headers, body).await.expect("the server answers")
+}
+
+/// Calls a server that may be gone, or go meanwhile.
+pub(crate) async fn try_call(
+    addr: SocketAddr,
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: Vec<u8>,
+) -> Option<Answer> {
+    let stream = TcpStream::connect(addr).await.ok()?;
+    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.ok()?;
     let driving = tokio::spawn(connection);
     let mut request = Request::builder().method(method).uri(path).header("host", addr.to_string());
     for (name, value) in headers {
         request = request.header(*name, *value);
     }
     let request = request.body(Full::new(Bytes::from(body))).expect("a request");
-    let response = sender.send_request(request).await.expect("an answer");
+    let response = sender.send_request(request).await.ok()?;
     let (head, body) = response.into_parts();
-    let body = body.collect().await.expect("a whole answer").to_bytes();
+    let body = body.collect().await.ok()?.to_bytes();
     driving.abort();
-    Answer { status: head.status.as_u16(), headers: head.headers, body }
+    Some(Answer { status: head.status.as_u16(), headers: head.headers, body })
 }

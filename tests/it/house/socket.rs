@@ -26,13 +26,41 @@ pub(crate) struct AgentSocket {
 impl AgentSocket {
     /// Connects and reads `hello`.
     pub(crate) async fn connect(addr: SocketAddr) -> Self {
+        Self::try_connect(addr).await.expect("the socket opens")
+    }
+
+    /// The same with a server that may be gone.
+    pub(crate) async fn try_connect(addr: SocketAddr) -> Option<Self> {
         let mut request = format!("ws://{addr}/v1/agent/socket").into_client_request().expect("an address");
         let protocol = "tidegate.v1.json".parse().expect("a header");
         request.headers_mut().insert("sec-websocket-protocol", protocol);
-        let (stream, _) = connect_async(request).await.expect("the socket opens");
+        let (stream, _) = connect_async(request).await.ok()?;
         let mut socket = Self { stream, waiting: VecDeque::new(), cursor: String::new(), commands: 0 };
-        assert_eq!(socket.next().await["type"], "hello");
-        socket
+        let hello = socket.try_next().await?;
+        assert_eq!(hello["type"], "hello");
+        Some(socket)
+    }
+
+    /// Says one object; false if nobody is there.
+    pub(crate) async fn try_say(&mut self, object: &Value) -> bool {
+        self.stream.send(Message::text(object.to_string())).await.is_ok()
+    }
+
+    /// The next object; none once the socket has ended.
+    pub(crate) async fn try_next(&mut self) -> Option<Value> {
+        loop {
+            if let Some(object) = self.waiting.pop_front() {
+                return Some(object);
+            }
+            match self.stream.next().await?.ok()? {
+                Message::Text(text) => match serde_json::from_str(&text).expect("JSON") {
+                    Value::Array(objects) => self.waiting.extend(objects),
+                    object => self.waiting.push_back(object),
+                },
+                Message::Close(_) => return None,
+                _ => {}
+            }
+        }
     }
 
     /// Connects and identifies.

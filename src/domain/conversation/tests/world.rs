@@ -182,10 +182,11 @@ impl World {
     }
 
     pub(super) fn ask(&mut self, id: ConversationId, command: Command) -> Result<Answer, Refusal> {
-        let mut at = id;
+        let (mut at, mut command) = (id, command);
         for _ in 0..10 {
-            match self.ask_one(at, command.clone())? {
-                Answer::Forward { to } => at = to,
+            let again = command.clone();
+            match self.ask_one(at, command)? {
+                Answer::Forward { to } => (at, command) = (to, again),
                 answer => return Ok(answer),
             }
         }

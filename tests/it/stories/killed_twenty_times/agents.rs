@@ -1,0 +1,142 @@
+//! An agent who comes back after every fall, answers some customers, and remembers what was seen and acknowledged.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tokio::task::JoinHandle;
+
+use crate::house::socket::AgentSocket;
+
+/// Every so many messages received, an agent answers one.
+const ANSWERS_ONE_IN: usize = 29;
+
+/// What an agent remembers.
+#[derive(Default)]
+pub(crate) struct Memory {
+    /// Ids of the events seen, each once whatever was replayed.
+    pub(crate) seen: HashSet<String>,
+    /// Events that came twice on one connection.
+    pub(crate) doubled: usize,
+    /// Replies by client id: the conversation, and the message once it was acknowledged.
+    pub(crate) replies: BTreeMap<String, (String, Option<String>)>,
+}
+
+/// An agent at a socket.
+pub(crate) struct Agent {
+    done: Arc<AtomicBool>,
+    sitting: JoinHandle<Memory>,
+}
+
+impl Agent {
+    /// Sits down, and comes back after every fall.
+    pub(crate) fn sit(number: usize, addr: SocketAddr, token: &str) -> Self {
+        let done = Arc::new(AtomicBool::new(false));
+        let (until, token) = (Arc::clone(&done), token.to_owned());
+        let sitting = actix_web::rt::spawn(async move { work(number, addr, &token, &until).await });
+        Self { done, sitting }
+    }
+}
+
+/// Lets agents finish: every reply acknowledged, nothing new for a while.
+pub(crate) async fn finish(agents: Vec<Agent>, within: Duration) -> Vec<Memory> {
+    for agent in &agents {
+        agent.done.store(true, Ordering::Release);
+    }
+    let mut memories = Vec::new();
+    for agent in agents {
+        let memory = tokio::time::timeout(within, agent.sitting).await.expect("the agent finishes in time");
+        memories.push(memory.expect("the agent did not fail"));
+    }
+    memories
+}
+
+async fn work(number: usize, addr: SocketAddr, token: &str, done: &AtomicBool) -> Memory {
+    let mut memory = Memory::default();
+    let mut cursor = String::new();
+    let mut received = 0_usize;
+    loop {
+        let Some(mut socket) = AgentSocket::try_connect(addr).await else {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            continue;
+        };
+        let hello = if cursor.is_empty() {
+            json!({"type": "identify", "token": token})
+        } else {
+            json!({"type": "resume", "token": token, "cursor": cursor})
+        };
+        let mut here = HashSet::new();
+        let mut asked: HashMap<String, String> = HashMap::new();
+        let mut entered = false;
+        if !socket.try_say(&hello).await {
+            continue;
+        }
+        loop {
+            let quiet = Duration::from_secs(if done.load(Ordering::Acquire) { 3 } else { 60 });
+            let next = tokio::time::timeout(quiet, socket.try_next()).await;
+            let object: Value = match next {
+                // Nothing came for a while: everything that was decided has been shown.
+                Err(_) if done.load(Ordering::Acquire) && memory.replies.values().all(|reply| reply.1.is_some()) => {
+                    return memory;
+                }
+                Err(_) | Ok(None) => break,
+                Ok(Some(object)) => object,
+            };
+            if let Some(latest) = object["cursor"].as_str() {
+                latest.clone_into(&mut cursor);
+            }
+            match object["type"].as_str().unwrap_or_default() {
+                "ready" | "resumed" => {
+                    entered = true;
+                    // What was not acknowledged before the fall is said again, under the same id.
+                    let open = memory.replies.iter().filter(|(_, reply)| reply.1.is_none());
+                    for (client_id, (conversation, _)) in open {
+                        asked.insert(client_id.clone(), client_id.clone());
+                        socket.try_say(&send(conversation, client_id)).await;
+                    }
+                }
+                "answer" => {
+                    let client_id = object["ref"].as_str().unwrap_or_default();
+                    if let Some(message) = object["ok"]["message"].as_str()
+                        && let Some(reply) = memory.replies.get_mut(client_id)
+                    {
+                        reply.1 = Some(message.to_owned());
+                    } else if object["problem"]["retryable"] == true {
+                        if let Some((conversation, _)) = memory.replies.get(client_id) {
+                            tokio::time::sleep(Duration::from_millis(50)).await;
+                            socket.try_say(&send(conversation, client_id)).await;
+                        }
+                    } else {
+                        // A rule said no: it was never promised.
+                        memory.replies.remove(client_id);
+                    }
+                }
+                _ => {}
+            }
+            let Some(id) = object["id"].as_str().filter(|_| object["seq"].is_u64()) else { continue };
+            if !here.insert(id.to_owned()) {
+                memory.doubled += 1;
+            }
+            if !memory.seen.insert(id.to_owned()) || object["type"] != "message.received" || !entered {
+                continue;
+            }
+            received += 1;
+            if received % ANSWERS_ONE_IN == number {
+                let client_id = format!("reply-{number}-{received}");
+                let conversation = object["conversation"].as_str().unwrap_or_default().to_owned();
+                socket.try_say(&send(&conversation, &client_id)).await;
+                memory.replies.insert(client_id, (conversation, None));
+            }
+        }
+    }
+}
+
+fn send(conversation: &str, client_id: &str) -> Value {
+    json!({
+        "type": "send", "ref": client_id, "conversation": conversation, "client_id": client_id,
+        "content": {"type": "text", "body": format!("An answer ({client_id})")},
+    })
+}
