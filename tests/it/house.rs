@@ -2,6 +2,7 @@
 
 pub(crate) mod http;
 pub(crate) mod socket;
+pub(crate) mod threads;
 pub(crate) mod whatsapp;
 
 use std::collections::BTreeMap;
