@@ -150,6 +150,13 @@ impl House {
         AgentSocket::identified(self.addr(), token).await
     }
 
+    /// Waits until nothing that was decided is unfinished, and writes every state row: a next start replays nothing.
+    pub(crate) async fn settle(&self) {
+        let shards = &self.running().edge.shards;
+        eventually("every effect is answered", || async { (shards.census().await.1 == 0).then_some(()) }).await;
+        shards.settle_all().await.expect("the rows are written");
+    }
+
     /// Ends the process as a kill would, as far as one process can: nothing is finished, nothing is written any
     /// more, and what was committed is found by the next start.
     pub(crate) async fn crash(&mut self) {

@@ -19,7 +19,7 @@ async fn an_item_that_nobody_can_take_is_kept() {
     assert_eq!(house.push(&first).await.status, 200);
     let taken = house.get("/v1/webhooks/wamid.first", &admin).await.expect(200);
     let conversation: ConversationId = taken["conversation"].as_str().expect("an id").parse().expect("an id");
-    house.running().edge.shards.settle_all().await.expect("it settles");
+    house.settle().await;
     house.crash().await;
     // The conversation's row is damaged, as by a disk: its actor ends over whatever it is asked.
     let pk = rows::private_pk(EntityKind::Conversation, conversation.0);

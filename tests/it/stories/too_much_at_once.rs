@@ -2,6 +2,7 @@
 //! the end everything is there once.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use futures_util::future::join_all;
@@ -37,21 +38,22 @@ async fn a_full_mailbox_defers_items_and_refuses_commands() {
     assert_eq!(house.push(&message(CUSTOMER, "wamid.0")).await.status, 200);
     let conversation = threads(house.addr(), &agent).await[0].0["id"].as_str().expect("an id").to_owned();
     // After a restart the conversation is not in memory, and what is asked of it waits for the store.
+    house.settle().await;
     house.crash().await;
     assert_eq!(house.push(&message("15551239999", "wamid.other")).await.status, 200);
     house.store.faults().always(Operation::Read, Fault::Hang);
     let waiting: Vec<_> = (1..=10).map(|number| message(CUSTOMER, &format!("wamid.{number}"))).collect();
-    let house = &house;
-    let pushes = join_all(waiting.iter().map(|delivery| async move { house.push(delivery).await.status }));
+    let (house, deferred) = (&house, &AtomicUsize::new(0));
+    let pushes = join_all(waiting.iter().map(|delivery| async move {
+        let status = house.push(delivery).await.status;
+        deferred.fetch_add(1, Ordering::AcqRel);
+        status
+    }));
     let command = async {
-        house.store.faults().wait_hanging(1).await;
+        // Two wait for the conversation; the others are facts and answered.
+        eventually("the rest is deferred", || async { (deferred.load(Ordering::Acquire) == 8).then_some(()) }).await;
         let said = json!({"client_id": "reply", "content": {"type": "text", "body": "Good morning."}});
-        let path = format!("/v1/conversations/{conversation}/messages");
-        let refused = eventually("a command is refused", || async {
-            let answer = tokio::time::timeout(Duration::from_millis(200), house.post(&path, &agent, &said)).await;
-            answer.ok()
-        })
-        .await;
+        let refused = house.post(&format!("/v1/conversations/{conversation}/messages"), &agent, &said).await;
         assert_eq!(refused.problem(503), "overloaded");
         assert!(refused.header("retry-after").is_some());
         assert_eq!(refused.json()["retryable"], true);
@@ -80,23 +82,23 @@ async fn a_full_shard_defers_items_and_refuses_commands() {
     house.store.faults().once(Operation::Commit, Fault::Hang);
     let waiting: Vec<_> =
         (1..=120).map(|number| message(&format!("155512300{:02}", number % 30), &format!("wamid.{number}"))).collect();
-    let pushes = join_all(waiting.iter().map(|delivery| async { house.push(delivery).await.status }));
+    let (house, deferred) = (&house, &AtomicUsize::new(0));
+    let pushes = join_all(waiting.iter().map(|delivery| async move {
+        let status = house.push(delivery).await.status;
+        deferred.fetch_add(1, Ordering::AcqRel);
+        status
+    }));
     let command = async {
-        house.store.faults().wait_hanging(1).await;
+        // The others hang on the commit, and with them the shard is full.
+        eventually("the rest is deferred", || async { (deferred.load(Ordering::Acquire) >= 50).then_some(()) }).await;
         let said = json!({"client_id": "reply", "content": {"type": "text", "body": "Good morning."}});
-        let path = format!("/v1/conversations/{conversation}/messages");
-        let refused = eventually("a command is refused", || async {
-            let answer = tokio::time::timeout(Duration::from_millis(200), house.post(&path, &agent, &said)).await;
-            answer.ok()
-        })
-        .await;
+        let refused = house.post(&format!("/v1/conversations/{conversation}/messages"), &agent, &said).await;
         assert_eq!(refused.problem(503), "overloaded");
         house.store.faults().release();
     };
     let (statuses, ()) = tokio::join!(pushes, command);
     assert!(statuses.iter().all(|status| *status == 200), "{statuses:?}");
-    each_once(&house, (0..=120).map(|number| format!("wamid.{number}")).collect()).await;
-    assert!(house.stop().await);
+    each_once(house, (0..=120).map(|number| format!("wamid.{number}")).collect()).await;
 }
 
 /// Bodies that wait for their commit have a bound together; what is over it is repeated and then taken.

@@ -69,6 +69,7 @@ async fn metrics_count_and_the_log_is_discreet() {
     // Damaged and stray ones are told in the log; what they say is not.
     let mut stray = written.clone();
     stray["entry"][0]["changes"][0]["value"]["metadata"]["phone_number_id"] = json!("15550001112");
+    stray["entry"][0]["changes"][0]["value"]["messages"][0]["id"] = json!("wamid.stray");
     assert_eq!(push(stray, SECRET).await, 200);
     assert_eq!(push(json!([BODY, NUMBER, NAME]), SECRET).await, 200);
     let found = eventually("the message is there", || async {
