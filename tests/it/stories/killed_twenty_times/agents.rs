@@ -19,6 +19,8 @@ const ANSWERS_ONE_IN: usize = 29;
 pub(crate) struct Memory {
     /// Ids of the events seen, each once whatever was replayed.
     pub(crate) seen: HashSet<String>,
+    /// Where the feed stood when the agent first sat down.
+    pub(crate) first_cursor: String,
     /// Events that came twice on one connection.
     pub(crate) doubled: usize,
     /// Replies that a rule refused, by its code.
@@ -88,6 +90,9 @@ async fn work(number: usize, addr: SocketAddr, token: &str, done: &AtomicBool) -
             };
             if let Some(latest) = object["cursor"].as_str() {
                 latest.clone_into(&mut cursor);
+                if memory.first_cursor.is_empty() {
+                    latest.clone_into(&mut memory.first_cursor);
+                }
             }
             match object["type"].as_str().unwrap_or_default() {
                 "ready" | "resumed" => {

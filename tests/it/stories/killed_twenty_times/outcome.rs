@@ -107,16 +107,19 @@ pub(super) async fn every_event_was_seen_once(addr: SocketAddr, tenant: &Tenant,
     for (memory, token) in agents.iter().zip(&tenant.agents) {
         assert_eq!(memory.doubled, 0, "events came twice on one connection");
         let mut feed = HashSet::new();
-        let mut path = "/v1/events?limit=200".to_owned();
+        // What happened before the agent first sat down is not the agent's to have seen.
+        let mut path = format!("/v1/events?limit=200&cursor={}", memory.first_cursor);
         loop {
             let page = get_as(addr, token, &path).await;
             let items = page["items"].as_array().cloned().unwrap_or_default();
-            // Those before the agent first sat down are not the agent's to have seen.
             feed.extend(items.iter().filter(|event| event["conversation"].is_string()).filter_map(|event| {
                 event["id"].as_str().map(str::to_owned)
             }));
             match page["next"].as_str() {
-                Some(next) if !items.is_empty() => path = format!("/v1/events?limit=200&cursor={next}"),
+                // A page may be empty though more follows; one that does not move on is the end.
+                Some(next) if !path.ends_with(&format!("cursor={next}")) => {
+                    path = format!("/v1/events?limit=200&cursor={next}");
+                }
                 _ => break,
             }
         }
