@@ -135,7 +135,12 @@ pub async fn start(parts: Parts) -> Result<Running, StartError> {
     let numbers = Numbers::new(Arc::clone(&shards), settings::numbers(&config));
     let inbox = Arc::new(Inbox::new(workers));
     let hub = HubHandle::new();
-    let ingress = Ingress::new(Arc::clone(&shards), Arc::clone(&workspaces), Arc::clone(&numbers));
+    let ingress = Ingress::new(
+        Arc::clone(&shards),
+        Arc::clone(&workspaces),
+        Arc::clone(&numbers),
+        config.server.webhook_items_in_flight_max,
+    );
     let contacts = Contacts::new(Arc::clone(&shards), Arc::clone(&workspaces));
     let conversations = Conversations::new(
         Arc::clone(&shards),

@@ -14,6 +14,7 @@ use std::sync::Arc;
 
 use futures_util::future::join_all;
 
+use crate::actors::Waiting;
 use crate::channels::{self, ChannelError};
 use crate::domain::ids::{AppId, DeliveryId};
 use crate::domain::message::Channel;
@@ -22,7 +23,7 @@ use crate::numbers::Numbers;
 use crate::shards::{CommandError, DeferredItem, KeptDelivery, KeptReason, Shards};
 use crate::workspaces::Workspaces;
 
-use self::lanes::{Lane, Left};
+use self::lanes::{Lanes, Left};
 pub use self::sweep::Sweep;
 
 /// Takes deliveries.
@@ -30,6 +31,8 @@ pub struct Ingress {
     shards: Arc<Shards>,
     workspaces: Arc<Workspaces>,
     numbers: Arc<Numbers>,
+    /// Items that are with their actors.
+    items: Waiting,
 }
 
 /// A verified delivery.
@@ -56,10 +59,11 @@ pub struct Report {
 }
 
 impl Ingress {
-    /// What takes deliveries for these shards.
+    /// What takes deliveries for these shards; of more than `items_max` items that are with their actors at once the
+    /// rest is left to the sweep.
     #[must_use]
-    pub fn new(shards: Arc<Shards>, workspaces: Arc<Workspaces>, numbers: Arc<Numbers>) -> Arc<Self> {
-        Arc::new(Self { shards, workspaces, numbers })
+    pub fn new(shards: Arc<Shards>, workspaces: Arc<Workspaces>, numbers: Arc<Numbers>, items_max: usize) -> Arc<Self> {
+        Arc::new(Self { shards, workspaces, numbers, items: Waiting::at_most(items_max) })
     }
 
     /// Takes a verified delivery. When it answers `Ok` every item is durable.
@@ -73,7 +77,7 @@ impl Ingress {
         };
         let mut report = Report::default();
         let mut kept = Vec::new();
-        let mut lanes: Vec<Lane> = Vec::new();
+        let mut lanes = Lanes::default();
         for item in items {
             let routes = route::accounts(&self.workspaces, arrival.channel, arrival.app, &item.account);
             if routes.is_empty() {
@@ -94,10 +98,18 @@ impl Ingress {
                     tries: 0,
                     item: item.clone(),
                 };
-                lanes::sort_in(&mut lanes, &self.shards, deferred);
+                lanes.sort_in(&self.shards, deferred);
             }
         }
-        let outcomes = join_all(lanes.into_iter().map(|lane| self.carry_lane(lane))).await;
+        let weight = self.items.permits(lanes.len());
+        let lanes = lanes.into_lanes();
+        let outcomes = if weight.is_some() {
+            join_all(lanes.into_iter().map(|lane| self.carry_lane(lane))).await
+        } else {
+            // Full is this node's own bound, never a reason to refuse: the sweep takes them all.
+            let later = |item| self.leave(item, Err(CommandError::overloaded()));
+            vec![(0, lanes.into_iter().flatten().map(later).collect())]
+        };
         let mut deferred = Vec::new();
         for (taken, left) in outcomes {
             report.taken += taken;
