@@ -86,6 +86,8 @@ fn holds(seen: &Value, wanted: &Value) -> bool {
 async fn house() -> (House, Listener) {
     let house = House::new().await;
     let provider = Listener::begin().await;
+    // Of two words of one moment the seed's might stand.
+    house.advance(Duration::from_secs(1));
     let base_url = json!({"base_url": format!("http://{}/v25.0", provider.addr)});
     let path = format!("/v1/accounts/{}", house.seeded.account);
     house.call("PATCH", &path, house.token("ADMIN_TOKEN"), &base_url).await.expect(200);
