@@ -4,6 +4,7 @@ pub(crate) mod http;
 pub(crate) mod listener;
 pub(crate) mod replies;
 pub(crate) mod socket;
+pub(crate) mod threads;
 pub(crate) mod whatsapp;
 
 use std::collections::BTreeMap;
@@ -148,6 +149,13 @@ impl House {
     /// An agent's socket that has identified.
     pub(crate) async fn agent(&self, token: &str) -> AgentSocket {
         AgentSocket::identified(self.addr(), token).await
+    }
+
+    /// Waits until nothing that was decided is unfinished, and writes every state row: a next start replays nothing.
+    pub(crate) async fn settle(&self) {
+        let shards = &self.running().edge.shards;
+        eventually("every effect is answered", || async { (shards.census().await.1 == 0).then_some(()) }).await;
+        shards.settle_all().await.expect("the rows are written");
     }
 
     /// Ends the process as a kill would, as far as one process can: nothing is finished, nothing is written any
