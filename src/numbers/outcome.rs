@@ -43,7 +43,9 @@ impl Dispatch {
         let at = self.stop_if_dead(&outcome, began).await.unwrap_or(self.now());
         let mut pause = PAUSE;
         // The outcome is known to this process alone until it is a fact: it is told until it is one.
-        while let Err(error) = self.record((reply.conversation, reply.message, reply.attempt), outcome.clone(), at).await {
+        while let Err(error) =
+            self.record((reply.conversation, reply.message, reply.attempt), outcome.clone(), at).await
+        {
             tracing::warn!(account = %self.account, %error, "failed to record an outcome; trying again");
             tokio::time::sleep(pause).await;
             pause = (pause * 2).min(Duration::from_secs(10));

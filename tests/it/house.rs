@@ -78,8 +78,7 @@ impl House {
         let running = begin(&config, &surroundings, &store, &mut tokens).await;
         let seeded = Seeded::ids(&running.edge.shards.node().keys);
         let webhook_url = format!("http://{}{}", running.addr, seeded.webhook_path());
-        let sandbox =
-            app::start_sandbox(&config, surroundings.clone(), Some(webhook_url)).expect("the sandbox starts");
+        let sandbox = app::start_sandbox(&config, surroundings.clone(), Some(webhook_url)).expect("the sandbox starts");
         app::seed(&running.edge.shards, &config, &sandbox.base_url(), &mut tokens).await.expect("the seed is taken");
         Self {
             running: Some(running),

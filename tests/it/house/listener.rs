@@ -64,6 +64,7 @@ async fn take(kept: Arc<Mutex<Vec<Call>>>, request: Request<Incoming>) -> Result
         calls.push(Call { path, authorization: header, body });
         calls.len()
     };
-    let answer = json!({"messaging_product": "whatsapp", "success": true, "messages": [{"id": format!("wamid.out{number}")}]});
+    let answer =
+        json!({"messaging_product": "whatsapp", "success": true, "messages": [{"id": format!("wamid.out{number}")}]});
     Ok(Response::new(Full::new(Bytes::from(answer.to_string()))))
 }

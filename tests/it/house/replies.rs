@@ -60,10 +60,11 @@ impl House {
         seen
     }
 
-    /// A customer writes now; the conversation that they are in.
+    /// A customer writes now, which takes a token of the number, and a second passes; the conversation they are in.
     pub(crate) async fn hears(&self, customer: &str, wamid: &str) -> String {
         let now = tidegate::clock::Clock::now(&*self.clock);
         assert_eq!(self.push(&delivery(&[text(customer, wamid, now, "Hello")], &[])).await.status, 200);
+        self.advance(Duration::from_secs(1));
         self.conversation_of(wamid).await
     }
 
@@ -82,7 +83,7 @@ impl House {
     pub(crate) async fn begins_to_send(&self) {
         let conversation = self.hears("15550009999", "wamid.first").await;
         let first = self.queue(&conversation, &said("first", "Good morning.")).await;
-        self.once(&first, &["read"]).await;
+        self.goes(&first).await;
         self.advance(Duration::from_secs(1));
     }
 
@@ -107,7 +108,14 @@ impl House {
         .await
     }
 
-    /// The same while business time stands still.
+    /// The message once the provider's receipts say that it went: a few of the sandbox's customers never get theirs.
+    pub(crate) async fn goes(&self, path: &str) -> Value {
+        let shown = self.once(path, &["sent", "delivered", "read", "failed"]).await;
+        assert_ne!(shown["status"], "failed", "{shown}");
+        shown
+    }
+
+    /// The message once its status is one of `statuses`, while business time stands still.
     pub(crate) async fn once_still(&self, path: &str, statuses: &[&str]) -> Value {
         eventually(&format!("{path} is one of {statuses:?}"), || self.if_is(path, statuses)).await
     }

@@ -47,10 +47,8 @@ pub(crate) fn delivery_to(phone_number_id: &str, messages: &[Value], receipts: &
         "metadata": {"display_phone_number": "15550783881", "phone_number_id": phone_number_id},
     });
     if !messages.is_empty() {
-        let contacts: Vec<Value> = messages
-            .iter()
-            .map(|message| json!({"profile": {"name": "Customer"}, "wa_id": message["from"]}))
-            .collect();
+        let contacts: Vec<Value> =
+            messages.iter().map(|message| json!({"profile": {"name": "Customer"}, "wa_id": message["from"]})).collect();
         value["contacts"] = json!(contacts);
         value["messages"] = json!(messages);
     }

@@ -61,7 +61,11 @@ async fn quality_throughput_and_limit_are_shown() {
     // Older news come last and are old.
     let then = house.clock.now() + Duration::from_secs(1);
     house.advance(Duration::from_secs(60));
-    let old = account_change("business_capability_update", MORNING_BEFORE, &json!({"max_daily_conversations_per_business": 250}));
+    let old = account_change(
+        "business_capability_update",
+        MORNING_BEFORE,
+        &json!({"max_daily_conversations_per_business": 250}),
+    );
     assert_eq!(house.push(&old).await.status, 200);
     let new = json!({"max_daily_conversations_per_business": "TIER_10K"});
     assert_eq!(house.push(&account_change("business_capability_update", then, &new)).await.status, 200);
@@ -90,9 +94,14 @@ async fn a_templates_status_is_shown() {
         })
         .await;
     }
-    says(&house, "message_template_quality_update", &json!({"previous_quality_score": "GREEN",
+    says(
+        &house,
+        "message_template_quality_update",
+        &json!({"previous_quality_score": "GREEN",
         "new_quality_score": "RED", "message_template_id": 5, "message_template_name": "order_update",
-        "message_template_language": "en_US"})).await;
+        "message_template_language": "en_US"}),
+    )
+    .await;
     eventually("the template's quality is low", || async {
         let listed = house.get("/v1/templates", &admin).await.expect(200);
         (listed["items"][0]["quality"] == "low").then_some(())
@@ -111,8 +120,13 @@ async fn restrictions_and_bans_hold_replies_and_let_them_go() {
     let begun = house.post("/v1/conversations", house.token("AGENT1_TOKEN"), &start).await.expect(201);
     let outside = begun["id"].as_str().unwrap_or_default().to_owned();
     let until = house.clock.now().0 / 1_000 + 300;
-    says(&house, "account_update", &json!({"event": "ACCOUNT_RESTRICTION", "restriction_info": [
-        {"restriction_type": "RESTRICTED_BIZ_INITIATED_MESSAGING", "expiration": until}]})).await;
+    says(
+        &house,
+        "account_update",
+        &json!({"event": "ACCOUNT_RESTRICTION", "restriction_info": [
+        {"restriction_type": "RESTRICTED_BIZ_INITIATED_MESSAGING", "expiration": until}]}),
+    )
+    .await;
     eventually("the number may not begin", || async {
         let why = house.explained(&outside).await;
         (why["account"]["may_initiate"] == false && why["account"]["may_send"] == true).then_some(())
@@ -123,10 +137,15 @@ async fn restrictions_and_bans_hold_replies_and_let_them_go() {
     house.once_still(&reply, &["accepted"]).await;
     assert_eq!(house.shown(&template).await["status"], "queued");
     house.advance(Duration::from_secs(301));
-    house.once(&template, &["read"]).await;
+    house.goes(&template).await;
 
-    says(&house, "account_update", &json!({"event": "DISABLED_UPDATE",
-        "ban_info": {"waba_ban_state": "DISABLE", "waba_ban_date": "November 25, 2026"}})).await;
+    says(
+        &house,
+        "account_update",
+        &json!({"event": "DISABLED_UPDATE",
+        "ban_info": {"waba_ban_state": "DISABLE", "waba_ban_date": "November 25, 2026"}}),
+    )
+    .await;
     account_once(&house, "the number is disabled", |account| account["state"]["reason"] == "disabled").await;
     let held = house.queue(&inside, &said("held", "Still there?")).await;
     house.advance(Duration::from_secs(30));
@@ -134,7 +153,7 @@ async fn restrictions_and_bans_hold_replies_and_let_them_go() {
     says(&house, "account_update", &json!({"event": "DISABLED_UPDATE", "ban_info": {"waba_ban_state": "REINSTATE"}}))
         .await;
     account_once(&house, "the number sends again", |account| account["state"]["may_send"] == true).await;
-    house.once(&held, &["read"]).await;
+    house.goes(&held).await;
     assert_eq!((house.ledger().accepted, house.ledger().doubled), (4, 0));
     assert!(house.stop().await);
 }

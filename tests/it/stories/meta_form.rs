@@ -17,10 +17,7 @@ fn kinds(quoted: &str) -> Vec<(Value, Value)> {
     let sections = json!([{"title": "Thu", "rows": [{"id": "15", "title": "15:00", "description": "Ana"}]}]);
     let interactive = |action: Value| json!({"type": "interactive", "interactive": {"body": "Pick", "action": action}});
     vec![
-        (
-            json!({"type": "text", "body": "Hello"}),
-            json!({"type": "text", "text": {"body": "Hello"}}),
-        ),
+        (json!({"type": "text", "body": "Hello"}), json!({"type": "text", "text": {"body": "Hello"}})),
         (
             json!({"type": "media", "kind": "image", "media": {"provider_id": "77", "caption": "Yours"}}),
             json!({"type": "image", "image": {"id": "77", "caption": "Yours"}}),
@@ -89,6 +86,8 @@ fn holds(seen: &Value, wanted: &Value) -> bool {
 async fn house() -> (House, Listener) {
     let house = House::new().await;
     let provider = Listener::begin().await;
+    // Of two words of one moment the seed's might stand.
+    house.advance(Duration::from_secs(1));
     let base_url = json!({"base_url": format!("http://{}/v25.0", provider.addr)});
     let path = format!("/v1/accounts/{}", house.seeded.account);
     house.call("PATCH", &path, house.token("ADMIN_TOKEN"), &base_url).await.expect(200);
@@ -96,7 +95,7 @@ async fn house() -> (House, Listener) {
 }
 
 async fn calls(house: &House, provider: &Listener, count: usize) -> Vec<Call> {
-    eventually("the calls have come", || {
+    eventually(&format!("{count} calls have come"), || {
         house.advance(Duration::from_millis(500));
         let calls = provider.calls();
         async move { (calls.len() >= count).then_some(calls) }

@@ -87,7 +87,7 @@ async fn a_phone_and_a_user_id_are_one_person_in_every_order() {
 
         // An answer goes to the phone, once, and is read there too.
         let reply = house.queue(line["id"].as_str().unwrap_or_default(), &said("a", "Hello Ana.")).await;
-        house.once(&reply, &["read"]).await;
+        house.goes(&reply).await;
         let seen = house.seen();
         assert_eq!((seen.len(), &seen[number + 1].recipient), (number + 2, &phone), "{what}");
     }
@@ -137,7 +137,7 @@ async fn a_changed_number_is_the_same_person_in_every_order() {
         assert_eq!(inbox["items"].as_array().map(Vec::len), Some(number + 2), "{what}");
 
         let reply = house.queue(line["id"].as_str().unwrap_or_default(), &said("a", "Hello Ana.")).await;
-        house.once(&reply, &["read"]).await;
+        house.goes(&reply).await;
         let seen = house.seen();
         assert_eq!((seen.len(), &seen[number + 1].recipient), (number + 2, &new), "{what}");
     }

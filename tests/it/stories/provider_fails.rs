@@ -34,8 +34,8 @@ async fn a_number_that_is_throttled_slows_and_the_message_leaves_once() {
     {
         house.order(vec![next(fault, 1)]);
         let reply = house.queue(&conversation, &said(&format!("t{number}"), "Until six.")).await;
-        let read = house.once(&reply, &["read", "failed"]).await;
-        assert_eq!((&read["status"], attempts(&read)), (&json!("read"), 1), "{read}");
+        let gone = house.goes(&reply).await;
+        assert_eq!(attempts(&gone), 1, "{gone}");
         let ledger = house.ledger();
         assert_eq!((ledger.accepted, ledger.doubled), (number as u64 + 2, 0), "{ledger:?}");
         assert_eq!(ledger.rejected.get(&code), Some(&1), "{ledger:?}");
@@ -57,7 +57,7 @@ async fn only_the_pair_that_was_too_fast_waits() {
     let other = house.queue(&ben, &said("b", "At once.")).await;
     house.once_still(&other, &["accepted"]).await;
     assert_eq!(house.shown(&first).await["status"], "queued");
-    house.once(&first, &["read"]).await;
+    house.goes(&first).await;
     let seen = house.seen();
     let to_ana: Vec<_> = seen.iter().filter(|line| line.recipient == ANA).collect();
     assert_eq!((to_ana[0].code, to_ana[1].outcome), (Some(131_056), Outcome::Accepted));
@@ -75,8 +75,8 @@ async fn a_provider_in_trouble_is_tried_again() {
     for (number, fault) in [Fault::ServerError, Fault::Code(131_000), Fault::Code(131_016)].into_iter().enumerate() {
         house.order(vec![next(fault, 2)]);
         let reply = house.queue(&conversation, &said(&format!("s{number}"), "Until six.")).await;
-        let read = house.once(&reply, &["read", "failed"]).await;
-        assert_eq!((&read["status"], attempts(&read)), (&json!("read"), 1), "{fault:?}: {read}");
+        let gone = house.goes(&reply).await;
+        assert_eq!(attempts(&gone), 1, "{fault:?}: {gone}");
         let ledger = house.ledger();
         assert_eq!((ledger.accepted, ledger.doubled), (number as u64 + 2, 0), "{ledger:?}");
         house.advance(A_WHILE);
@@ -95,9 +95,9 @@ async fn what_was_taken_without_an_answer_is_settled_by_its_receipt() {
         let reply = house.queue(&conversation, &said(&format!("d{number}"), "Until six.")).await;
         let doubtful = house.once_still(&reply, &["in_doubt", "accepted", "failed"]).await;
         assert_eq!(doubtful["status"], "in_doubt", "{fault:?}");
-        let read = house.once(&reply, &["read"]).await;
-        assert_eq!(attempts(&read), 1, "{read}");
-        assert!(read["provider_id"].as_str().is_some_and(|id| id.starts_with("wamid.")), "{read}");
+        let gone = house.goes(&reply).await;
+        assert_eq!(attempts(&gone), 1, "{gone}");
+        assert!(gone["provider_id"].as_str().is_some_and(|id| id.starts_with("wamid.")), "{gone}");
         let ledger = house.ledger();
         let taken = (ledger.accepted, ledger.accepted_unanswered, ledger.doubled);
         assert_eq!(taken, (number as u64 + 2, number as u64 + 1, 0), "{ledger:?}");
@@ -126,9 +126,8 @@ async fn what_stays_in_doubt_becomes_unconfirmed_and_may_be_tried_again() {
         assert_eq!(house.ledger().accepted, number as u64 + 1, "nothing leaves again by itself");
 
         house.post(&format!("{reply}/retry"), &agent, &Value::Null).await.expect(202);
-        let read = house.once(&reply, &["read"]).await;
-        let statuses: Vec<_> = read["attempts"].as_array().into_iter().flatten().map(|one| &one["status"]).collect();
-        assert_eq!(statuses, ["unconfirmed", "read"], "{read}");
+        let gone = house.goes(&reply).await;
+        assert_eq!((attempts(&gone), &gone["attempts"][0]["status"]), (2, &json!("unconfirmed")), "{gone}");
         let ledger = house.ledger();
         let taken = (ledger.accepted, ledger.dropped, ledger.doubled);
         assert_eq!(taken, (number as u64 + 2, number as u64 + 1, 0), "{ledger:?}");
@@ -176,8 +175,8 @@ async fn a_provider_that_is_away_gets_the_reply_when_it_is_back() {
     }
     assert_eq!(house.shown(&reply).await["status"], "queued");
     house.provider_comes(addr);
-    let read = house.once(&reply, &["read", "failed"]).await;
-    assert_eq!((&read["status"], attempts(&read)), (&json!("read"), 1), "{read}");
+    let gone = house.goes(&reply).await;
+    assert_eq!(attempts(&gone), 1, "{gone}");
     let ledger = house.ledger();
     assert_eq!((ledger.accepted, ledger.doubled), (2, 0), "{ledger:?}");
     assert!(house.stop().await);

@@ -37,12 +37,16 @@ async fn waits_and_leaves(house: &House, conversation: &str, mend: impl AsyncFn(
         assert_eq!(house.shown(path).await["status"], "queued");
     }
     let why = house.explained(conversation).await;
-    assert_eq!((&why["may_send"], &why["account"]["refusal"]["code"]), (&json!(false), &json!("sending_paused")), "{why}");
+    assert_eq!(
+        (&why["may_send"], &why["account"]["refusal"]["code"]),
+        (&json!(false), &json!("sending_paused")),
+        "{why}"
+    );
     assert_eq!(house.seen().len(), 2, "nothing is tried while the number is paused");
     mend().await;
     assert_eq!(house.account().await["state"]["may_send"], true);
     for path in &waiting {
-        house.once(path, &["read"]).await;
+        house.goes(path).await;
     }
     assert_eq!(house.explained(conversation).await["account"]["refusal"], Value::Null);
     let ledger = house.ledger();
@@ -95,9 +99,9 @@ async fn a_wrong_token_stops_the_number_before_everything_failed() {
     assert_eq!(house.ledger().rejected.get(&190), Some(&1));
     let token = house.config.sandbox.access_token.expose().clone();
     house.call("PATCH", &path, &admin, &json!({"access_token": token})).await.expect(200);
-    house.once(&second, &["read"]).await;
+    house.goes(&second).await;
     house.post(&format!("{first}/retry"), house.token("AGENT1_TOKEN"), &json!({})).await.expect(202);
-    house.once(&first, &["read"]).await;
+    house.goes(&first).await;
     assert_eq!((house.ledger().accepted, house.ledger().doubled), (3, 0));
     assert!(house.stop().await);
 }
