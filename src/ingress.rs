@@ -14,6 +14,7 @@ use std::sync::Arc;
 
 use futures_util::future::join_all;
 
+use crate::actors::Waiting;
 use crate::channels::{self, ChannelError};
 use crate::domain::ids::{AppId, DeliveryId};
 use crate::domain::message::Channel;
@@ -30,6 +31,8 @@ pub struct Ingress {
     shards: Arc<Shards>,
     workspaces: Arc<Workspaces>,
     numbers: Arc<Numbers>,
+    /// Items that wait for their actors.
+    items: Waiting,
 }
 
 /// A verified delivery.
@@ -56,10 +59,16 @@ pub struct Report {
 }
 
 impl Ingress {
-    /// What takes deliveries for these shards.
+    /// What takes deliveries for these shards. More than `items_max` items do not wait for their actors: they are
+    /// kept for the sweep.
     #[must_use]
-    pub fn new(shards: Arc<Shards>, workspaces: Arc<Workspaces>, numbers: Arc<Numbers>) -> Arc<Self> {
-        Arc::new(Self { shards, workspaces, numbers })
+    pub fn new(
+        shards: Arc<Shards>,
+        workspaces: Arc<Workspaces>,
+        numbers: Arc<Numbers>,
+        items_max: usize,
+    ) -> Arc<Self> {
+        Arc::new(Self { shards, workspaces, numbers, items: Waiting::at_most(items_max) })
     }
 
     /// Takes a verified delivery. When it answers `Ok` every item is durable.
@@ -74,6 +83,8 @@ impl Ingress {
         let mut report = Report::default();
         let mut kept = Vec::new();
         let mut lanes: Vec<Lane> = Vec::new();
+        let mut left = Vec::new();
+        let mut room = Vec::new();
         for item in items {
             let routes = route::accounts(&self.workspaces, arrival.channel, arrival.app, &item.account);
             if routes.is_empty() {
@@ -94,23 +105,30 @@ impl Ingress {
                     tries: 0,
                     item: item.clone(),
                 };
-                lanes::sort_in(&mut lanes, &self.shards, deferred);
+                match self.items.permit() {
+                    Some(permit) => {
+                        room.push(permit);
+                        lanes::sort_in(&mut lanes, &self.shards, deferred);
+                    }
+                    None => left.push(self.leave(deferred, Err(CommandError::overloaded()))),
+                }
             }
         }
-        let outcomes = join_all(lanes.into_iter().map(|lane| self.carry_lane(lane))).await;
-        let mut deferred = Vec::new();
-        for (taken, left) in outcomes {
+        for (taken, left_over) in join_all(lanes.into_iter().map(|lane| self.carry_lane(lane))).await {
             report.taken += taken;
-            for left in left {
-                match left {
-                    Left::Later(shard, due, item) => deferred.push((shard, due, *item)),
-                    Left::Kept(id, delivery) => kept.push((id, *delivery)),
-                }
+            left.extend(left_over);
+        }
+        let mut deferred = Vec::new();
+        for left in left {
+            match left {
+                Left::Later(shard, due, item) => deferred.push((shard, due, *item)),
+                Left::Kept(id, delivery) => kept.push((id, *delivery)),
             }
         }
         // Only here may a delivery be refused: nothing of these was promised yet.
         self.shards.defer(&deferred).await?;
         self.shards.keep(&kept).await?;
+        drop(room);
         report.deferred = deferred.len();
         report.kept = kept.into_iter().map(|(id, _)| id).collect();
         count(arrival.channel, &report);
