@@ -246,6 +246,11 @@ impl Running {
         self.edge.shards.node().failed()
     }
 
+    /// This process ends with its threads still at work: their end is nobody's failure.
+    fn expect_the_end(&self) {
+        self.arbiters.expect_the_end();
+    }
+
     /// The masked lines of what happens, once.
     pub fn take_lines(&mut self) -> Option<tokio::sync::mpsc::Receiver<String>> {
         self.lines.take()
@@ -267,12 +272,13 @@ impl Running {
     pub async fn stop(self, deadline: Duration) -> bool {
         let end = tokio::time::Instant::now() + deadline;
         let left = || end.saturating_duration_since(tokio::time::Instant::now());
+        // Also where a second signal cuts this short: what ends then was told to.
+        self.arbiters.expect_the_end();
         self.edge.set_ready(false);
         self.edge.hub.go_away();
         self.sweeping.abort();
         let numbers = self.edge.numbers.drain(left()).await;
         let shards = self.edge.shards.close(left()).await;
-        self.arbiters.expect_the_end();
         self.http.stop(false).await;
         // It ends with its handle; what it says then is of no use to anyone.
         let _ = self.serving.await;

@@ -31,7 +31,7 @@ pub struct Ingress {
     shards: Arc<Shards>,
     workspaces: Arc<Workspaces>,
     numbers: Arc<Numbers>,
-    /// Items that are with their actors.
+    /// Items that wait for their actors.
     items: Waiting,
 }
 
@@ -59,10 +59,15 @@ pub struct Report {
 }
 
 impl Ingress {
-    /// What takes deliveries for these shards; of more than `items_max` items that are with their actors at once the
-    /// rest is left to the sweep.
+    /// What takes deliveries for these shards. More than `items_max` items do not wait for their actors: they are
+    /// kept for the sweep.
     #[must_use]
-    pub fn new(shards: Arc<Shards>, workspaces: Arc<Workspaces>, numbers: Arc<Numbers>, items_max: usize) -> Arc<Self> {
+    pub fn new(
+        shards: Arc<Shards>,
+        workspaces: Arc<Workspaces>,
+        numbers: Arc<Numbers>,
+        items_max: usize,
+    ) -> Arc<Self> {
         Arc::new(Self { shards, workspaces, numbers, items: Waiting::at_most(items_max) })
     }
 
@@ -78,6 +83,8 @@ impl Ingress {
         let mut report = Report::default();
         let mut kept = Vec::new();
         let mut lanes = Lanes::default();
+        let mut left = Vec::new();
+        let mut room = Vec::new();
         for item in items {
             let routes = route::accounts(&self.workspaces, arrival.channel, arrival.app, &item.account);
             if routes.is_empty() {
@@ -98,31 +105,30 @@ impl Ingress {
                     tries: 0,
                     item: item.clone(),
                 };
-                lanes.sort_in(&self.shards, deferred);
+                match self.items.permit() {
+                    Some(permit) => {
+                        room.push(permit);
+                        lanes.sort_in(&self.shards, deferred);
+                    }
+                    None => left.push(self.leave(deferred, Err(CommandError::overloaded()))),
+                }
             }
         }
-        let weight = self.items.permits(lanes.len());
-        let lanes = lanes.into_lanes();
-        let outcomes = if weight.is_some() {
-            join_all(lanes.into_iter().map(|lane| self.carry_lane(lane))).await
-        } else {
-            // Full is this node's own bound, never a reason to refuse: the sweep takes them all.
-            let later = |item| self.leave(item, Err(CommandError::overloaded()));
-            vec![(0, lanes.into_iter().flatten().map(later).collect())]
-        };
-        let mut deferred = Vec::new();
-        for (taken, left) in outcomes {
+        for (taken, left_over) in join_all(lanes.into_lanes().into_iter().map(|lane| self.carry_lane(lane))).await {
             report.taken += taken;
-            for left in left {
-                match left {
-                    Left::Later(shard, due, item) => deferred.push((shard, due, *item)),
-                    Left::Kept(id, delivery) => kept.push((id, *delivery)),
-                }
+            left.extend(left_over);
+        }
+        let mut deferred = Vec::new();
+        for left in left {
+            match left {
+                Left::Later(shard, due, item) => deferred.push((shard, due, *item)),
+                Left::Kept(id, delivery) => kept.push((id, *delivery)),
             }
         }
         // Only here may a delivery be refused: nothing of these was promised yet.
         self.shards.defer(&deferred).await?;
         self.shards.keep(&kept).await?;
+        drop(room);
         report.deferred = deferred.len();
         report.kept = kept.into_iter().map(|(id, _)| id).collect();
         count(arrival.channel, &report);

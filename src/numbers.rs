@@ -56,6 +56,7 @@ pub struct Numbers {
     running: DashMap<AccountId, Mailbox<NumberActor>>,
     buckets: DashMap<AccountId, Arc<Bucket>>,
     waiting: Waiting,
+    /// In one order with `calls`: whoever begins a call counts it and then looks here, a stop does the reverse.
     draining: AtomicBool,
     calls: AtomicUsize,
 }
@@ -120,18 +121,18 @@ impl Numbers {
     /// Begins nothing new and waits until no call is under way, at most until `deadline`. Answers
     /// whether none is.
     pub async fn drain(&self, deadline: Duration) -> bool {
-        self.draining.store(true, Ordering::Release);
+        self.draining.store(true, Ordering::SeqCst);
         let end = tokio::time::Instant::now() + deadline;
-        while self.calls.load(Ordering::Acquire) > 0 && tokio::time::Instant::now() < end {
+        while self.calls.load(Ordering::SeqCst) > 0 && tokio::time::Instant::now() < end {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
-        self.calls.load(Ordering::Acquire) == 0
+        self.calls.load(Ordering::SeqCst) == 0
     }
 
     /// How many calls are under way.
     #[must_use]
     pub fn calls_under_way(&self) -> usize {
-        self.calls.load(Ordering::Acquire)
+        self.calls.load(Ordering::SeqCst)
     }
 
     /// The number's actor, started on its shard's arbiter by whoever needs it first.
@@ -162,7 +163,7 @@ impl Numbers {
     }
 
     fn is_draining(&self) -> bool {
-        self.draining.load(Ordering::Acquire)
+        self.draining.load(Ordering::SeqCst)
     }
 }
 
@@ -171,7 +172,7 @@ struct UnderWay(Arc<Numbers>);
 
 impl UnderWay {
     fn begin(numbers: &Arc<Numbers>) -> Self {
-        numbers.calls.fetch_add(1, Ordering::AcqRel);
+        numbers.calls.fetch_add(1, Ordering::SeqCst);
         Self(Arc::clone(numbers))
     }
 }

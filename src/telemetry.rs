@@ -1,5 +1,7 @@
 //! What the process says about itself: log lines and metrics. Never a body, a number, a name or a token.
 
+use std::io::IsTerminal as _;
+
 use metrics_exporter_prometheus::{BuildError, PrometheusBuilder, PrometheusHandle};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::format::FmtSpan;
@@ -14,7 +16,8 @@ const SECONDS: [f64; 14] =
 pub fn start_log(log: &Log) {
     let filter = EnvFilter::try_new(&log.level).unwrap_or_else(|_| EnvFilter::new("info"));
     let lines = tracing_subscriber::fmt().with_env_filter(filter).with_target(false).with_span_events(FmtSpan::NONE);
-    let lines = lines.with_writer(std::io::stderr);
+    // Colours are for people: a file or a collector gets the plain text.
+    let lines = lines.with_writer(std::io::stderr).with_ansi(std::io::stderr().is_terminal());
     // A process has one log; who comes second writes to the first.
     let _ = match log.format {
         LogFormat::Text => lines.try_init(),

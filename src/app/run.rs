@@ -116,14 +116,17 @@ async fn serve(config: Config, surroundings: Surroundings, clock: Arc<WallClock>
     };
     if let Some(why) = why {
         // Memory or lease is not to be trusted: nothing more is written, and the next start replays.
+        running.expect_the_end();
         return Ok(say(TRY_AGAIN, &format!("tidegate: {why}; start it again and it replays what was committed\n")));
     }
     let deadline = config.server.shutdown_deadline;
     let stopping = async {
+        let finished = running.stop(deadline).await;
+        // Only then: it answers the calls that the stop waits for.
         if let Some(sandbox) = sandbox {
             sandbox.stop().await;
         }
-        running.stop(deadline).await
+        finished
     };
     let finished = tokio::select! {
         finished = stopping => finished,

@@ -17,6 +17,10 @@ pub(super) const PANICS_MAX: u8 = 3;
 /// A receipt whose message is not known is tried again so often: its send may not have its outcome yet.
 pub(super) const TRIES_MAX: u8 = 6;
 
+/// The pause before an actor that panicked over an item gets it again. It is more than none, so that the item stands
+/// in another row than the one that the sweep takes away.
+const PANICKED_PAUSE: Duration = Duration::from_secs(1);
+
 /// Items of one lane that are with their actor at once: the actor takes them in order, and their commits share
 /// records.
 const AT_ONCE: usize = 16;
@@ -42,11 +46,7 @@ impl Lanes {
         self.lanes[place].push(item);
     }
 
-    /// How many items there are.
-    pub(super) fn len(&self) -> usize {
-        self.lanes.iter().map(Vec::len).sum()
-    }
-
+    /// Each actor's items.
     pub(super) fn into_lanes(self) -> Vec<Lane> {
         self.lanes
     }
@@ -100,7 +100,7 @@ impl Ingress {
                     tracing::error!(shard, "an actor panicked three times over an item; it is kept as unprocessable");
                     return self.keep(&item, KeptReason::Unprocessable);
                 }
-                Duration::ZERO
+                PANICKED_PAUSE
             }
             Err(CommandError::Refused(refusal)) => {
                 // A fact is not refused for its content; this is a mistake of ours, and it must not be lost.

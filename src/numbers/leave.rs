@@ -159,6 +159,14 @@ impl Dispatch {
             .collect();
         // From here to the last byte the process is not stopped: a claim without its call would be in doubt.
         let claiming = UnderWay::begin(&self.numbers);
+        if self.numbers.is_draining() {
+            // The stop may have looked before this was counted: nothing begins any more.
+            for one in leaving {
+                permits::give_back(self, account, &one).await;
+                self.put_back(one.reply, one.done, self.now());
+            }
+            return;
+        }
         let claimed = self.numbers.shards.ask::<Number>(self.account.0, NumberCommand::ClaimReplies { claims }).await;
         let fresh = match claimed {
             Ok(NumberAnswer::Claimed { fresh }) => fresh,

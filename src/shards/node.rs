@@ -75,6 +75,12 @@ impl Node {
     /// Something happened that this process must not survive: its memory or its lease is not to be trusted.
     pub fn fail(&self, why: String) {
         tracing::error!(%why, "this process cannot go on");
+        self.fail_unlogged(why);
+    }
+
+    /// The same without a log line, for a thread that is ending: there, logging would end the process at once, and
+    /// not with the code that says to start it again.
+    pub fn fail_unlogged(&self, why: String) {
         self.failed.send_if_modified(|failed| {
             let first = failed.is_none();
             if first {

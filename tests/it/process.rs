@@ -100,12 +100,12 @@ impl Process {
         let _ = self.child.wait();
     }
 
-    /// Waits for its end and gives its code.
-    pub(crate) async fn ended(&mut self, within: Duration) -> Option<i32> {
+    /// Waits for its end and gives its code; a signal that ended it is a failure.
+    pub(crate) async fn ended(&mut self, within: Duration) -> i32 {
         let end = tokio::time::Instant::now() + within;
         while tokio::time::Instant::now() < end {
             if let Ok(Some(status)) = self.child.try_wait() {
-                return status.code();
+                return status.code().unwrap_or_else(|| panic!("the server ended with {status}"));
             }
             tokio::time::sleep(Duration::from_millis(5)).await;
         }

@@ -1,10 +1,12 @@
 //! An item over which its actor fails three times is kept as unprocessable, and whoever asks is told; its neighbours
 //! are taken.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tidegate::domain::entity::EntityKind;
 use tidegate::domain::ids::ConversationId;
+use tidegate::ingress::Sweep;
 use tidegate::shards::rows;
 use tidegate::store::{Put, Store, Table};
 
@@ -34,6 +36,8 @@ async fn an_item_that_nobody_can_take_is_kept() {
         &[],
     );
     assert_eq!(house.push(&both).await.status, 200);
+    // A sweep of the very millisecond in which it came must not lose it.
+    Sweep::new(Arc::clone(&house.running().edge.ingress)).once().await.expect("it sweeps");
     let kept = eventually("it is kept", || {
         house.advance(Duration::from_millis(500));
         let (house, admin) = (&house, &admin);

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use serde_json::json;
+use tidegate::app::Tokens;
 use tidegate::clock::{Clock, Surroundings, WallClock};
 use tidegate::domain::secret::Secret;
 use tidegate::providers::sandbox::{
@@ -13,7 +14,7 @@ use tidegate::providers::sandbox::{
 };
 
 use crate::house::threads::{received, threads};
-use crate::house::whatsapp::{delivery, text};
+use crate::house::whatsapp::{delivery, signature, text};
 use crate::house::{House, MORNING, eventually, http};
 use crate::process::tenant::{SECRET, Tenant};
 use crate::process::{Process, free_addr, operator_token};
@@ -89,7 +90,7 @@ async fn what_was_taken_is_finished_and_the_next_start_finds_it() {
     .await;
     assert_eq!(refused.problem(503), "unavailable");
     assert!(refused.header("retry-after").is_some());
-    assert_eq!(process.ended(ENDS_WITHIN).await, Some(0));
+    assert_eq!(process.ended(ENDS_WITHIN).await, 0);
     for line in lines {
         line.await.expect("the pushing ends");
     }
@@ -113,6 +114,46 @@ async fn what_was_taken_is_finished_and_the_next_start_finds_it() {
     }
     let ledger = sandbox.ledger().summary(&LedgerQuery::default()).expect("the ledger reads");
     assert_eq!((ledger.accepted as usize, ledger.doubled), (CUSTOMERS, 0), "{ledger:?}");
+    again.kill();
+}
+
+/// The sandbox inside the process answers what is under way before it ends.
+#[actix_web::test]
+async fn the_sandbox_inside_outlives_the_calls_to_it() {
+    let data = tempfile::tempdir().expect("a folder");
+    let (addr, listen) = (free_addr(), format!("sandbox.listen={}", free_addr()));
+    let settings = ["sandbox.enabled=true", &listen, "sandbox.latency=1s", "sandbox.customers_per_minute=0"];
+    let settings = [&settings[..], &["seed.contacts=1"]].concat();
+    let mut process = Process::start(data.path(), addr, &settings).await;
+    let tokens = eventually("the seed is taken", || async {
+        Tokens::read(data.path()).ok().filter(|tokens| tokens.get("AGENT1_TOKEN").is_some())
+    })
+    .await;
+    let bearer = format!("Bearer {}", tokens.get("ADMIN_TOKEN").expect("made"));
+    let headers = [("authorization", bearer.as_str()), ("content-type", "application/json")];
+    let apps = http::call(addr, "GET", "/v1/apps", &headers, Vec::new()).await.expect(200);
+    let body = delivery(&[text(&customer(0), "wamid.first", WallClock::new().now(), "Hello")], &[]).to_string();
+    let signature = signature("sandbox-app-secret", body.as_bytes());
+    let path = apps["items"][0]["webhook_path"].as_str().expect("a path").to_owned();
+    let pushed = http::call(addr, "POST", &path, &[("x-hub-signature-256", &signature)], body.into_bytes()).await;
+    assert_eq!(pushed.status, 200);
+    let admin = tokens.get("ADMIN_TOKEN").expect("made");
+    let conversation = threads(addr, admin).await[0].0["id"].as_str().expect("an id").to_owned();
+    let said = json!({"client_id": "reply", "content": {"type": "text", "body": "An answer"}}).to_string();
+    let messages = format!("/v1/conversations/{conversation}/messages");
+    let queued = http::call(addr, "POST", &messages, &headers, said.into_bytes()).await.expect(202);
+    eventually("the call is under way", || async {
+        let metrics = http::call(addr, "GET", "/metrics", &[], Vec::new()).await;
+        String::from_utf8_lossy(&metrics.body).contains("tidegate_provider_calls_under_way 1").then_some(())
+    })
+    .await;
+    process.signal("TERM");
+    assert_eq!(process.ended(ENDS_WITHIN).await, 0);
+    let mut again = Process::start(data.path(), addr, &settings).await;
+    let path = format!("{messages}/{}", queued["message"].as_str().expect("a message"));
+    let shown = http::call(addr, "GET", &path, &headers, Vec::new()).await.expect(200);
+    let status = shown["status"].as_str().unwrap_or_default();
+    assert!(["accepted", "sent", "delivered", "read"].contains(&status), "{shown}");
     again.kill();
 }
 
@@ -142,7 +183,7 @@ async fn told_twice_it_ends_at_once_and_names_what_was_under_way() {
     })
     .await;
     process.signal("TERM");
-    assert_eq!(process.ended(Duration::from_secs(5)).await, Some(70));
+    assert_eq!(process.ended(Duration::from_secs(5)).await, 70);
     let words = std::fs::read_to_string(said.path().join("stderr")).expect("it said something");
     assert!(words.contains("told twice to stop"), "{words}");
 

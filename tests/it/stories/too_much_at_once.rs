@@ -101,6 +101,21 @@ async fn a_full_shard_defers_items_and_refuses_commands() {
     each_once(house, (0..=120).map(|number| format!("wamid.{number}")).collect()).await;
 }
 
+/// A delivery of more items than may wait for their actors: the rest is swept up.
+#[actix_web::test]
+async fn a_delivery_over_the_bound_of_items_is_taken() {
+    let house = House::with(&[("server.webhook_items_in_flight_max", "1000")]).await;
+    let messages: Vec<Value> = (0..1_200)
+        .map(|number| text(&format!("155512301{:02}", number % 60), &format!("wamid.{number}"), MORNING, "Hello"))
+        .collect();
+    house.store.faults().once(Operation::PutFacts, Fault::Fail);
+    // The rest needs rows of its own: that they cannot be written shows that there was a rest.
+    assert_eq!(house.push(&delivery(&messages, &[])).await.problem(503), "unavailable");
+    assert_eq!(house.push(&delivery(&messages, &[])).await.status, 200);
+    each_once(&house, (0..1_200).map(|number| format!("wamid.{number}")).collect()).await;
+    assert!(house.stop().await);
+}
+
 /// Bodies that wait for their commit have a bound together; what is over it is repeated and then taken.
 #[actix_web::test]
 async fn large_bodies_at_once_are_bounded() {

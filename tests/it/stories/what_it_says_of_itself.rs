@@ -108,7 +108,7 @@ async fn metrics_count_and_the_log_is_discreet() {
         assert!(value.is_some_and(|value| value >= least), "{series}: {value:?} in\n{metrics}");
     }
     process.signal("TERM");
-    assert_eq!(process.ended(Duration::from_secs(40)).await, Some(0));
+    assert_eq!(process.ended(Duration::from_secs(40)).await, 0);
 
     let output = std::fs::read_to_string(said.path().join("stdout")).expect("it said something");
     let log = std::fs::read_to_string(said.path().join("stderr")).expect("it said something");
