@@ -13,9 +13,10 @@ use super::account::{self, Account, Standing};
 use super::actor::Done;
 use super::bucket::Bucket;
 use super::queue::{Queue, Reply};
+use crate::domain::conversation::Conversation;
 use crate::domain::effect::EffectId;
 use crate::domain::ids::{AccountId, ConversationId};
-use crate::domain::message::MessageRef;
+use crate::domain::message::{MessageRef, ProviderMessageId};
 use crate::domain::number::{Number, NumberCommand};
 use crate::domain::outbound::SendOutcome;
 use crate::domain::pace::PairPace;
@@ -213,11 +214,26 @@ impl Dispatch {
     pub(super) async fn courtesy(&self, conversation: ConversationId, message: MessageRef, typing: bool) {
         if let Ok((account, standing)) = self.present(self.now()).await
             && standing.may_send.is_ok()
-            && let Ok(Some(stored)) = self.numbers.shards.message(conversation, message).await
-            && let Some(provider_id) = stored.provider_id
+            && let Ok(Some(provider_id)) = self.provider_id(conversation, message).await
         {
             super::call::courtesy(&self.client, &account, &provider_id, typing).await;
         }
+    }
+
+    /// The provider's id of a customer's message: it is in the conversation's thread, or in one that came into it.
+    async fn provider_id(
+        &self,
+        conversation: ConversationId,
+        message: MessageRef,
+    ) -> Result<Option<ProviderMessageId>, CommandError> {
+        let shards = &self.numbers.shards;
+        let absorbed = shards.view::<Conversation, _>(conversation.0, |state| state.absorbed().to_vec()).await?;
+        for thread in std::iter::once(conversation).chain(absorbed) {
+            if let Some(stored) = shards.message(thread, message).await? {
+                return Ok(stored.provider_id);
+            }
+        }
+        Ok(None)
     }
 
     fn give_up(&self) {

@@ -4,10 +4,11 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use tidegate::domain::time::Timestamp;
 
 use crate::house::listener::{Call, Listener};
-use crate::house::whatsapp::PHONE_NUMBER_ID;
-use crate::house::{House, eventually};
+use crate::house::whatsapp::{PHONE_NUMBER_ID, delivery, text};
+use crate::house::{House, MORNING, eventually};
 
 const CUSTOMER: &str = "15551270001";
 
@@ -151,5 +152,33 @@ async fn a_quotation_a_read_mark_and_typing_name_the_customers_message() {
     house.queue(&conversation, &quoting).await;
     let calls = calls(&house, &provider, 3).await;
     assert_eq!(calls[2].body["context"], json!({"message_id": "wamid.q"}), "{}", calls[2].body);
+    assert!(house.stop().await);
+}
+
+/// The newest message is in a thread that came into this one: it is marked all the same.
+#[actix_web::test]
+async fn what_was_merged_is_marked_as_read_too() {
+    let (house, provider) = house().await;
+    let agent = house.token("AGENT1_TOKEN").to_owned();
+    house.advance(Duration::from_secs(10));
+    let at = |second: i64| Timestamp(MORNING.0 + second * 1_000);
+    let by_phone = text(CUSTOMER, "wamid.phone", at(1), "Hello");
+    let mut by_user_id = text("", "wamid.user", at(4), "Hello?");
+    by_user_id["from_user_id"] = json!("US.127");
+    let mut by_both = text(CUSTOMER, "wamid.both", at(2), "It is me");
+    by_both["from_user_id"] = json!("US.127");
+    for message in [by_phone, by_user_id, by_both] {
+        assert_eq!(house.push(&delivery(&[message], &[])).await.status, 200);
+    }
+    let conversation = eventually("the two are one", || async {
+        let line = house.get(&format!("/v1/conversations/{}", house.conversation_of("wamid.user").await), &agent).await;
+        let line = line.json();
+        (line["unread"] == 3).then(|| line["id"].as_str().unwrap_or_default().to_owned())
+    })
+    .await;
+    assert_eq!(conversation, house.conversation_of("wamid.phone").await, "the earlier one stays");
+    house.post(&format!("/v1/conversations/{conversation}/read"), &agent, &json!({})).await.expect(200);
+    let mark = calls(&house, &provider, 1).await.pop().expect("a call");
+    assert_eq!((&mark.body["status"], &mark.body["message_id"]), (&json!("read"), &json!("wamid.user")));
     assert!(house.stop().await);
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use tidegate::providers::sandbox::Fault;
+use tidegate::providers::sandbox::{Fault, FaultPlan};
 
 use crate::house::replies::{next, said};
 use crate::house::{House, eventually};
@@ -103,5 +103,28 @@ async fn a_wrong_token_stops_the_number_before_everything_failed() {
     house.post(&format!("{first}/retry"), house.token("AGENT1_TOKEN"), &json!({})).await.expect(202);
     house.goes(&first).await;
     assert_eq!((house.ledger().accepted, house.ledger().doubled), (3, 0));
+    assert!(house.stop().await);
+}
+
+/// A call that met the old token says nothing of the new one, however late its answer comes.
+#[actix_web::test]
+async fn a_refusal_of_the_old_token_does_not_stop_the_new_one() {
+    let house = House::new().await;
+    house.begins_to_send().await;
+    let conversation = house.hears("15551260004", "wamid.late").await;
+    let plan = FaultPlan { latency_ms: 1_000, next: vec![next(Fault::Code(190), 1)].into(), ..FaultPlan::default() };
+    assert!(house.provider().order(plan));
+    let first = house.queue(&conversation, &said("late", "Until six.")).await;
+    eventually("the provider has seen it", || async { (house.seen().len() == 2).then_some(()) }).await;
+    house.advance(Duration::from_secs(1));
+    let token = house.config.sandbox.access_token.expose().clone();
+    let path = format!("/v1/accounts/{}", house.seeded.account);
+    house.call("PATCH", &path, house.token("ADMIN_TOKEN"), &json!({"access_token": token})).await.expect(200);
+    house.advance(Duration::from_secs(1));
+    house.once_still(&first, &["failed"]).await;
+    let second = house.queue(&conversation, &said("second", "Really.")).await;
+    house.goes(&second).await;
+    assert_eq!(house.account().await["state"]["may_send"], true);
+    assert!(house.events("number.paused").await.is_empty());
     assert!(house.stop().await);
 }
