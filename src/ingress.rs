@@ -23,7 +23,7 @@ use crate::numbers::Numbers;
 use crate::shards::{CommandError, DeferredItem, KeptDelivery, KeptReason, Shards};
 use crate::workspaces::Workspaces;
 
-use self::lanes::{Lane, Left};
+use self::lanes::{Lanes, Left};
 pub use self::sweep::Sweep;
 
 /// Takes deliveries.
@@ -31,7 +31,7 @@ pub struct Ingress {
     shards: Arc<Shards>,
     workspaces: Arc<Workspaces>,
     numbers: Arc<Numbers>,
-    /// Items that wait for their actors.
+    /// Items that are with their actors.
     items: Waiting,
 }
 
@@ -59,15 +59,10 @@ pub struct Report {
 }
 
 impl Ingress {
-    /// What takes deliveries for these shards. More than `items_max` items do not wait for their actors: they are
-    /// kept for the sweep.
+    /// What takes deliveries for these shards; of more than `items_max` items that are with their actors at once the
+    /// rest is left to the sweep.
     #[must_use]
-    pub fn new(
-        shards: Arc<Shards>,
-        workspaces: Arc<Workspaces>,
-        numbers: Arc<Numbers>,
-        items_max: usize,
-    ) -> Arc<Self> {
+    pub fn new(shards: Arc<Shards>, workspaces: Arc<Workspaces>, numbers: Arc<Numbers>, items_max: usize) -> Arc<Self> {
         Arc::new(Self { shards, workspaces, numbers, items: Waiting::at_most(items_max) })
     }
 
@@ -82,9 +77,7 @@ impl Ingress {
         };
         let mut report = Report::default();
         let mut kept = Vec::new();
-        let mut lanes: Vec<Lane> = Vec::new();
-        let mut left = Vec::new();
-        let mut room = Vec::new();
+        let mut lanes = Lanes::default();
         for item in items {
             let routes = route::accounts(&self.workspaces, arrival.channel, arrival.app, &item.account);
             if routes.is_empty() {
@@ -105,30 +98,31 @@ impl Ingress {
                     tries: 0,
                     item: item.clone(),
                 };
-                match self.items.permit() {
-                    Some(permit) => {
-                        room.push(permit);
-                        lanes::sort_in(&mut lanes, &self.shards, deferred);
-                    }
-                    None => left.push(self.leave(deferred, Err(CommandError::overloaded()))),
-                }
+                lanes.sort_in(&self.shards, deferred);
             }
         }
-        for (taken, left_over) in join_all(lanes.into_iter().map(|lane| self.carry_lane(lane))).await {
-            report.taken += taken;
-            left.extend(left_over);
-        }
+        let weight = self.items.permits(lanes.len());
+        let lanes = lanes.into_lanes();
+        let outcomes = if weight.is_some() {
+            join_all(lanes.into_iter().map(|lane| self.carry_lane(lane))).await
+        } else {
+            // Full is this node's own bound, never a reason to refuse: the sweep takes them all.
+            let later = |item| self.leave(item, Err(CommandError::overloaded()));
+            vec![(0, lanes.into_iter().flatten().map(later).collect())]
+        };
         let mut deferred = Vec::new();
-        for left in left {
-            match left {
-                Left::Later(shard, due, item) => deferred.push((shard, due, *item)),
-                Left::Kept(id, delivery) => kept.push((id, *delivery)),
+        for (taken, left) in outcomes {
+            report.taken += taken;
+            for left in left {
+                match left {
+                    Left::Later(shard, due, item) => deferred.push((shard, due, *item)),
+                    Left::Kept(id, delivery) => kept.push((id, *delivery)),
+                }
             }
         }
         // Only here may a delivery be refused: nothing of these was promised yet.
         self.shards.defer(&deferred).await?;
         self.shards.keep(&kept).await?;
-        drop(room);
         report.deferred = deferred.len();
         report.kept = kept.into_iter().map(|(id, _)| id).collect();
         count(arrival.channel, &report);

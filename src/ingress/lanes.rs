@@ -1,6 +1,9 @@
 //! A delivery's items, in the order in which each actor must hear them: one lane an actor.
 
+use std::collections::HashMap;
 use std::time::Duration;
+
+use futures_util::{StreamExt, stream};
 
 use super::Ingress;
 use super::carry::Carried;
@@ -17,11 +20,39 @@ pub(super) const TRIES_MAX: u8 = 6;
 /// The pause before an actor that panicked over an item gets it again. It is more than none, so that the item stands
 /// in another row than the one that the sweep takes away.
 const PANICKED_PAUSE: Duration = Duration::from_secs(1);
+/// Items of one lane that are with their actor at once: the actor takes them in order, and their commits share
+/// records.
+const AT_ONCE: usize = 16;
 
-/// Items for one actor.
-pub(super) struct Lane {
-    target: Option<Target>,
-    items: Vec<DeferredItem>,
+/// Items for one actor, in order.
+pub(super) type Lane = Vec<DeferredItem>;
+
+/// The lanes of a delivery.
+#[derive(Default)]
+pub(super) struct Lanes {
+    lanes: Vec<Lane>,
+    by_target: HashMap<Option<Target>, usize>,
+}
+
+impl Lanes {
+    /// Puts an item behind those of its actor.
+    pub(super) fn sort_in(&mut self, shards: &Shards, item: DeferredItem) {
+        let target = facts::target(&shards.node().keys, &item);
+        let place = *self.by_target.entry(target).or_insert_with(|| {
+            self.lanes.push(Lane::new());
+            self.lanes.len() - 1
+        });
+        self.lanes[place].push(item);
+    }
+
+    /// How many items there are.
+    pub(super) fn len(&self) -> usize {
+        self.lanes.iter().map(Vec::len).sum()
+    }
+
+    pub(super) fn into_lanes(self) -> Vec<Lane> {
+        self.lanes
+    }
 }
 
 /// An item that its actor did not take.
@@ -32,23 +63,19 @@ pub(super) enum Left {
     Kept(DeliveryId, Box<KeptDelivery>),
 }
 
-/// Puts an item behind those of its actor.
-pub(super) fn sort_in(lanes: &mut Vec<Lane>, shards: &Shards, item: DeferredItem) {
-    let target = facts::target(&shards.node().keys, &item);
-    // Most deliveries have one item; a batch of 1,000 has its repetitions near each other.
-    match lanes.iter_mut().rev().find(|lane| lane.target == target) {
-        Some(lane) => lane.items.push(item),
-        None => lanes.push(Lane { target, items: vec![item] }),
-    }
-}
-
 impl Ingress {
-    /// Brings a lane's items to their actor, one after another. Answers how many it took, and the others.
+    /// Brings a lane's items to their actor. Answers how many it took, and the others.
     pub(super) async fn carry_lane(&self, lane: Lane) -> (usize, Vec<Left>) {
         let mut taken = 0;
         let mut left = Vec::new();
-        for item in lane.items {
-            match self.carry(&item).await {
+        // Each is handed over when it is first polled, so the actor hears them in order.
+        let carrying = lane.into_iter().map(|item| async move {
+            let outcome = self.carry(&item).await;
+            (item, outcome)
+        });
+        let mut carried = stream::iter(carrying).buffered(AT_ONCE);
+        while let Some((item, outcome)) = carried.next().await {
+            match outcome {
                 Ok(Carried::Taken) => taken += 1,
                 outcome => left.push(self.leave(item, outcome)),
             }

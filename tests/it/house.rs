@@ -1,6 +1,8 @@
 //! A whole server in the test's process: its clock and store in the test's hand, the sandbox beside it.
 
 pub(crate) mod http;
+pub(crate) mod listener;
+pub(crate) mod replies;
 pub(crate) mod socket;
 pub(crate) mod threads;
 pub(crate) mod whatsapp;
@@ -76,8 +78,7 @@ impl House {
         let running = begin(&config, &surroundings, &store, &mut tokens).await;
         let seeded = Seeded::ids(&running.edge.shards.node().keys);
         let webhook_url = format!("http://{}{}", running.addr, seeded.webhook_path());
-        let sandbox =
-            app::start_sandbox(&config, surroundings.clone(), Some(webhook_url)).expect("the sandbox starts");
+        let sandbox = app::start_sandbox(&config, surroundings.clone(), Some(webhook_url)).expect("the sandbox starts");
         app::seed(&running.edge.shards, &config, &sandbox.base_url(), &mut tokens).await.expect("the seed is taken");
         Self {
             running: Some(running),
@@ -167,6 +168,23 @@ impl House {
         self.store = reopened;
         let again = begin(&self.config, &self.surroundings, &self.store, &mut self.tokens).await;
         self.running = Some(again);
+    }
+
+    /// Ends the sandbox as a kill would; what it owes stays in its ledger.
+    pub(crate) async fn provider_goes(&mut self) -> std::net::SocketAddr {
+        let sandbox = self.sandbox.take().expect("the sandbox runs");
+        let addr = sandbox.addr();
+        sandbox.stop().await;
+        addr
+    }
+
+    /// Starts the sandbox again where it was.
+    pub(crate) fn provider_comes(&mut self, addr: std::net::SocketAddr) {
+        let mut config = self.config.clone();
+        config.sandbox.listen = addr;
+        let webhook_url = format!("http://{}{}", self.addr(), self.seeded.webhook_path());
+        let sandbox = app::start_sandbox(&config, self.surroundings.clone(), Some(webhook_url));
+        self.sandbox = Some(sandbox.expect("the sandbox starts"));
     }
 
     /// Stops the server in order.

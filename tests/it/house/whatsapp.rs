@@ -47,10 +47,8 @@ pub(crate) fn delivery_to(phone_number_id: &str, messages: &[Value], receipts: &
         "metadata": {"display_phone_number": "15550783881", "phone_number_id": phone_number_id},
     });
     if !messages.is_empty() {
-        let contacts: Vec<Value> = messages
-            .iter()
-            .map(|message| json!({"profile": {"name": "Customer"}, "wa_id": message["from"]}))
-            .collect();
+        let contacts: Vec<Value> =
+            messages.iter().map(|message| json!({"profile": {"name": "Customer"}, "wa_id": message["from"]})).collect();
         value["contacts"] = json!(contacts);
         value["messages"] = json!(messages);
     }
@@ -60,5 +58,13 @@ pub(crate) fn delivery_to(phone_number_id: &str, messages: &[Value], receipts: &
     json!({
         "object": "whatsapp_business_account",
         "entry": [{"id": BUSINESS_ID, "changes": [{"field": "messages", "value": value}]}],
+    })
+}
+
+/// What Meta says of the seeded business account.
+pub(crate) fn account_change(field: &str, at: Timestamp, value: &Value) -> Value {
+    json!({
+        "object": "whatsapp_business_account",
+        "entry": [{"id": BUSINESS_ID, "time": at.0 / 1_000, "changes": [{"field": field, "value": value}]}],
     })
 }
