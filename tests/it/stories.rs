@@ -7,6 +7,7 @@ mod bulk;
 mod contacts;
 mod killed_twenty_times;
 mod members_sign_in;
+mod openapi;
 mod reply_leaves_once;
 mod the_desk;
 mod the_feed;
