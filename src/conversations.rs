@@ -29,7 +29,7 @@ use crate::workspaces::{Caller, Workspaces};
 use self::api::{AddressShown, Detail, Line};
 use self::inbox::Inbox;
 
-pub use self::lists::{Counts, ListQuery, ListView, TeamCount};
+pub use self::lists::{Counts, ListPlace, ListQuery, ListView, TeamCount};
 pub use self::thread::Thread;
 
 /// Redirects that are followed: a conversation was merged at most a few times.

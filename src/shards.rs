@@ -24,6 +24,8 @@ mod owner;
 mod placement;
 mod record;
 pub mod rows;
+#[cfg(test)]
+mod tests;
 mod timers;
 mod turn;
 

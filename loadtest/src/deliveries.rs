@@ -14,7 +14,8 @@ pub const APP_SECRET: &str = "sandbox-app-secret";
 const PHONE_NUMBER_ID: &str = "106540352242922";
 /// What a customer says; with it a delivery of one item has about 650 bytes, as Meta's have.
 const TEXT: &str = "Hello, my order 1042 has not come yet. Could you please look where it is and tell me when it will \
-                    be here? Thank you very much, and have a nice day.";
+                    be here? It is a present, and I need it on Friday evening at the latest. Thank you very much, \
+                    and have a nice day.";
 
 /// Writes deliveries; no two items of one writer have the same id.
 pub struct Deliveries {

@@ -1,6 +1,6 @@
 //! The command line.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 
@@ -68,7 +68,7 @@ impl Options {
         let own = std::env::current_exe().context("this program's own path")?;
         Ok(Self {
             server: own.with_file_name("tidegate"),
-            folder: PathBuf::from("target/loadtest"),
+            folder: target_of(&own).join("loadtest"),
             settings: Vec::new(),
             json: false,
             rounds: None,
@@ -114,6 +114,11 @@ impl Options {
     }
 }
 
+/// The folder that cargo builds into: on the same disk as the sources, and ignored by everybody.
+fn target_of(own: &Path) -> &Path {
+    own.ancestors().find(|path| path.ends_with("target")).unwrap_or(Path::new("target"))
+}
+
 fn number(flag: &str, text: &str, min: u64, max: u64) -> Result<u64> {
     let number = text.parse().with_context(|| format!("`{flag} {text}` is not a whole number"))?;
     if (min..=max).contains(&number) { Ok(number) } else { bail!("`{flag}` is {min} to {max}") }
@@ -125,6 +130,17 @@ mod tests {
 
     fn read(line: &str) -> Result<Options> {
         Options::read(&line.split_whitespace().map(str::to_owned).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn runs_keep_their_data_where_cargo_builds() {
+        for (own, expected) in [
+            ("/a/target/release/loadtest", "/a/target"),
+            ("/a/target/release/deps/store-1", "/a/target"),
+            ("/usr/bin/loadtest", "target"),
+        ] {
+            assert_eq!(target_of(Path::new(own)), Path::new(expected));
+        }
     }
 
     #[test]

@@ -47,6 +47,9 @@ impl ListView {
     }
 }
 
+/// A line's place in a list: its last activity, then its id.
+pub type ListPlace = (Timestamp, ConversationId);
+
 /// Which lines of a view.
 #[derive(Clone, Copy, Debug)]
 pub struct ListQuery {
@@ -59,7 +62,7 @@ pub struct ListQuery {
     /// Only this account.
     pub account: Option<AccountId>,
     /// After this line of the page before.
-    pub after: Option<(Timestamp, ConversationId)>,
+    pub after: Option<ListPlace>,
     /// At most so many, 1 or more.
     pub limit: usize,
 }
@@ -100,7 +103,7 @@ impl Conversations {
         &self,
         caller: &Caller,
         query: ListQuery,
-    ) -> Result<(Vec<Arc<Summary>>, Option<(Timestamp, ConversationId)>), CommandError> {
+    ) -> Result<(Vec<Arc<Summary>>, Option<ListPlace>), CommandError> {
         let now = self.now();
         let mut found: Vec<Arc<Summary>> = Vec::new();
         for whose in whose(caller, query.view)? {

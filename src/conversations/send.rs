@@ -37,7 +37,7 @@ impl Conversations {
                 switches,
             }))
         };
-        sent(self.ask(caller, line.id, Action::Send, command).await?.1)
+        sent(&self.ask(caller, line.id, Action::Send, command).await?.1)
     }
 
     /// Tries a failed or unconfirmed message again.
@@ -52,7 +52,7 @@ impl Conversations {
         let template = self.template(&line, &stored.content)?;
         let (author, switches) = (caller.author, self.switches);
         let command = |_: &Summary| Command::Retry { message, author, template, switches };
-        sent(self.ask(caller, line.id, Action::Send, command).await?.1)
+        sent(&self.ask(caller, line.id, Action::Send, command).await?.1)
     }
 
     /// Adds a note among colleagues. Whoever is mentioned sees the conversation for 24 hours.
@@ -72,7 +72,7 @@ impl Conversations {
             body: body.clone(),
             mentions: mentions.clone(),
         };
-        sent(self.ask(caller, id, Action::Send, command).await?.1)
+        sent(&self.ask(caller, id, Action::Send, command).await?.1)
     }
 
     /// Whether a member works in the caller's workspace.
@@ -124,8 +124,8 @@ fn no_client_id() -> CommandError {
     invalid("client_id", "it is missing; every send carries one, unique in its conversation")
 }
 
-fn sent(answer: Answer) -> Result<Sent, CommandError> {
-    match answer {
+fn sent(answer: &Answer) -> Result<Sent, CommandError> {
+    match *answer {
         Answer::Sent { message, status, version, epoch, .. } => {
             Ok(Sent { message: message.id, at: Moment(message.at), status, version, epoch })
         }

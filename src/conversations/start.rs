@@ -73,7 +73,7 @@ impl Conversations {
     }
 
     async fn by_address(&self, caller: &Caller, account: AccountId, to: To) -> Result<Customer, CommandError> {
-        let address = normal(to)?;
+        let address = normal(&to)?;
         let keys = &self.shards.node().keys;
         let id = keys.address(caller.workspace, address.space.word(), &address.text);
         let named = keys.contact(caller.workspace, id);
@@ -164,7 +164,7 @@ impl Conversations {
 }
 
 /// An address as platforms write it: phones as digits alone.
-fn normal(to: To) -> Result<Address, CommandError> {
+fn normal(to: &To) -> Result<Address, CommandError> {
     let text = to.address.trim();
     let text = match to.space {
         AddressSpace::Phone => {
@@ -191,7 +191,7 @@ mod tests {
     #[test]
     fn phones_become_digits_and_what_is_none_is_refused() {
         let read =
-            |space, address: &str| normal(To { space, address: address.into() }).map(|address| address.text).ok();
+            |space, address: &str| normal(&To { space, address: address.into() }).map(|address| address.text).ok();
         assert_eq!(read(AddressSpace::Phone, "+351 912-345-678").as_deref(), Some("351912345678"));
         assert_eq!(read(AddressSpace::Phone, "00351912345678"), None);
         assert_eq!(read(AddressSpace::Phone, "call me"), None);

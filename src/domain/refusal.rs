@@ -18,6 +18,19 @@ pub enum Instead {
     Wait,
 }
 
+impl Instead {
+    /// The stable word of answers: `template`, `tag`, `mass_message`, `wait`.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Template => "template",
+            Self::Tag => "tag",
+            Self::MassMessage => "mass_message",
+            Self::Wait => "wait",
+        }
+    }
+}
+
 /// The rule that said no. Each has a stable code and a sentence that says what to do.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Refusal {

@@ -29,7 +29,7 @@ impl<T: DeserializeOwned + 'static> FromRequest for Body<T> {
             let Some(edge) = request.app_data::<web::Data<Edge>>() else { return Err(Problem::not_found("route")) };
             let payload = payload.into_inner().map_err(|error| unreadable(&error.to_string()))?;
             let whole = body::read(&request, payload, edge.settings.body_bytes_max, &edge.webhook_bytes).await?;
-            let bytes = whole.bytes.clone();
+            let bytes = whole.bytes;
             let value = read(if bytes.is_empty() { b"{}" } else { &bytes })?;
             Ok(Self { value, bytes })
         })

@@ -72,7 +72,7 @@ pub(super) struct Listed<T> {
 impl<T> Listed<T> {
     /// A page that goes on after a place.
     pub(super) fn new<P: Serialize>(items: Vec<T>, next: Option<P>) -> Self {
-        Self { items, next: next.as_ref().and_then(write_cursor) }
+        Self { items, next: next.and_then(|place| write_cursor(&place)) }
     }
 }
 

@@ -146,8 +146,10 @@ impl From<Refusal> for Problem {
                 problem.more.insert("epoch".into(), json!(epoch));
                 problem.more.insert("handler".into(), json!(handler));
             }
-            Refusal::WindowClosed { closed_at, .. } => {
+            Refusal::WindowClosed { closed_at, instead } => {
                 problem.more.insert("closed_at".into(), json!(closed_at.map(|at| at.to_string())));
+                let instead: Vec<_> = instead.iter().map(|form| form.word()).collect();
+                problem.more.insert("instead".into(), json!(instead));
             }
             Refusal::SendingPaused { reason, until } => {
                 problem.more.insert("reason".into(), json!(reason));

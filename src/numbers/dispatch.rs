@@ -31,6 +31,9 @@ const TURN_MAX: usize = 128;
 const CLOSE_AFTER: Duration = Duration::from_millis(200);
 /// How long to wait when the number, its shard or the store does not answer.
 pub(super) const PAUSE: Duration = Duration::from_millis(500);
+/// The longest a reply waits before it asks again. Whoever refused it named a time, but a person may raise a limit
+/// or lift a pause before then, and nobody tells the queue.
+pub(super) const LOOK_AGAIN: Duration = Duration::from_secs(10);
 
 /// The sending half of a number. It lives on one arbiter.
 pub(super) struct Dispatch {
@@ -199,7 +202,8 @@ impl Dispatch {
         let mut settled = Vec::with_capacity(claims.len());
         for (claim, _) in claims {
             let reason = "the process ended while the call was under way".to_owned();
-            self.record(claim.conversation, claim.message, claim.attempt, SendOutcome::Unknown { reason }).await?;
+            let outcome = SendOutcome::Unknown { reason };
+            self.record((claim.conversation, claim.message, claim.attempt), outcome, self.now()).await?;
             settled.push(claim.effect);
         }
         self.close_claims(settled).await

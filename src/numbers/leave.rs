@@ -10,7 +10,7 @@ use super::UnderWay;
 use super::account::{Account, Standing};
 use super::actor::Done;
 use super::call;
-use super::dispatch::{Dispatch, PAUSE};
+use super::dispatch::{Dispatch, LOOK_AGAIN, PAUSE};
 use super::permits;
 use super::queue::Reply;
 use crate::channels::token::CallbackToken;
@@ -133,7 +133,8 @@ impl Dispatch {
             let outside = one.departure.standing == window::Standing::Outside;
             let may = if outside { &standing.may_initiate } else { &standing.may_send };
             if let Err(refusal) = may {
-                self.put_back(one.reply, one.done, until(refusal).unwrap_or(now + PAUSE * 4).max(now + PAUSE));
+                let again = until(refusal).unwrap_or(now + PAUSE * 4).max(now + PAUSE).min(now + LOOK_AGAIN);
+                self.put_back(one.reply, one.done, again);
                 continue;
             }
             let customer = one.departure.to.first().copied();
@@ -163,7 +164,8 @@ impl Dispatch {
             Ok(NumberAnswer::Claimed { fresh }) => fresh,
             Ok(_) => Vec::new(),
             Err(error) => {
-                let pause = error.refusal().and_then(until).unwrap_or(self.now() + PAUSE);
+                let now = self.now();
+                let pause = error.refusal().and_then(until).unwrap_or(now + PAUSE).min(now + LOOK_AGAIN);
                 for one in leaving {
                     permits::give_back(self, account, &one).await;
                     self.give_pair_back(&one);
@@ -177,12 +179,13 @@ impl Dispatch {
             let (dispatch, account) = (Rc::clone(self), Rc::clone(account));
             let under_way = UnderWay::begin(&self.numbers);
             tokio::task::spawn_local(async move {
+                let began = dispatch.now();
                 let outcome = if is_fresh {
                     call::send(&dispatch.client, &account, &one.message).await
                 } else {
                     SendOutcome::Unknown { reason: "it was claimed before and has no outcome".to_owned() }
                 };
-                dispatch.finish(&account, one, outcome).await;
+                dispatch.finish(&account, one, outcome, began).await;
                 drop(under_way);
             });
         }

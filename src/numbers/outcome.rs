@@ -12,6 +12,7 @@ use crate::domain::message::MessageRef;
 use crate::domain::number::{Number, NumberCommand};
 use crate::domain::outbound::{ErrorClass, SendOutcome};
 use crate::domain::pace::PAIR_INTERVAL;
+use crate::domain::time::Timestamp;
 use crate::shards::CommandError;
 
 /// The pause before a call is tried again whose connection could not be made.
@@ -20,8 +21,8 @@ const NOT_SENT_PAUSE: Duration = Duration::from_secs(1);
 const RETRY_PAUSE: Duration = Duration::from_secs(2);
 
 impl Dispatch {
-    /// Ends a call: certainly unsent messages wait for another try, everything else is a fact.
-    pub(super) async fn finish(&self, account: &Account, one: Leaving, outcome: SendOutcome) {
+    /// Ends a call that began at `began`: certainly unsent messages wait for another try, everything else is a fact.
+    pub(super) async fn finish(&self, account: &Account, one: Leaving, outcome: SendOutcome, began: Timestamp) {
         metrics::counter!("tidegate_sends_total", "outcome" => word(&outcome)).increment(1);
         if let Some(pause) = self.again_after(&one, &outcome).await {
             permits::give_back(self, account, &one).await;
@@ -39,9 +40,10 @@ impl Dispatch {
             SendOutcome::Unknown { .. } => {}
         }
         let reply = one.reply;
+        let at = self.stop_if_dead(&outcome, began).await.unwrap_or(self.now());
         let mut pause = PAUSE;
         // The outcome is known to this process alone until it is a fact: it is told until it is one.
-        while let Err(error) = self.record(reply.conversation, reply.message, reply.attempt, outcome.clone()).await {
+        while let Err(error) = self.record((reply.conversation, reply.message, reply.attempt), outcome.clone(), at).await {
             tracing::warn!(account = %self.account, %error, "failed to record an outcome; trying again");
             tokio::time::sleep(pause).await;
             pause = (pause * 2).min(Duration::from_secs(10));
@@ -90,17 +92,30 @@ impl Dispatch {
         }
     }
 
-    /// Tells the conversation what became of a call.
+    /// Stops the number if the call was refused for its token or its account, before the next reply is taken: the
+    /// conversation tells it too, but later. The refusal is about the token as it was when the call began, so that
+    /// it does not stop a number that was given a new one meanwhile. Answers that time.
+    async fn stop_if_dead(&self, outcome: &SendOutcome, began: Timestamp) -> Option<Timestamp> {
+        let SendOutcome::Rejected { failure, .. } = outcome else { return None };
+        if !matches!(failure.class, ErrorClass::Auth | ErrorClass::Account) {
+            return None;
+        }
+        let trouble = NumberCommand::NumberTrouble { code: failure.code, class: failure.class, at: began };
+        if let Err(error) = self.numbers.shards.ask::<Number>(self.account.0, trouble).await {
+            tracing::warn!(account = %self.account, %error, "failed to stop the number; its conversation tells it again");
+        }
+        Some(began)
+    }
+
+    /// Tells the conversation what became of a call, and when.
     pub(super) async fn record(
         &self,
-        thread: ConversationId,
-        message: MessageRef,
-        attempt: u16,
+        (thread, message, attempt): (ConversationId, MessageRef, u16),
         outcome: SendOutcome,
+        at: Timestamp,
     ) -> Result<(), CommandError> {
         let mut asked = thread;
         for _ in 0..8 {
-            let at = self.now();
             let fact =
                 RecordOutcome { thread, message: message.id, attempt, outcome: outcome.clone(), at, known: None };
             let command = Command::RecordOutcome(Box::new(fact));

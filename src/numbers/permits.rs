@@ -2,7 +2,7 @@
 //! its claim.
 
 use super::account::{Account, Standing};
-use super::dispatch::{Dispatch, PAUSE};
+use super::dispatch::{Dispatch, LOOK_AGAIN, PAUSE};
 use super::leave::Leaving;
 use crate::domain::limit::{LimitAnswer, LimitCommand, LimitScope};
 use crate::domain::time::Timestamp;
@@ -27,7 +27,8 @@ pub(super) async fn reserve(
         Ok(LimitAnswer::Reserved { granted, come_back }) => (granted, come_back),
         Ok(LimitAnswer::Noted) | Err(_) => (vec![false; recipients.len()], None),
     };
-    let come_back = come_back.unwrap_or(dispatch.now() + PAUSE);
+    let now = dispatch.now();
+    let come_back = come_back.unwrap_or(now + PAUSE).min(now + LOOK_AGAIN);
     let mut permitted = Vec::with_capacity(leaving.len());
     for mut one in leaving {
         if !is_counted(&one) {

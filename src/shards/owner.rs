@@ -98,6 +98,7 @@ pub(super) struct Owner {
     /// The last record of which everything was told.
     told: Cell<Position>,
     last_ts_us: Cell<i64>,
+    last_private_ts_us: Cell<i64>,
     committer: Committer,
     directory: RefCell<ById<Box<dyn AnySlot>>>,
     dirty: RefCell<HashSet<EntityKey, BuildHasherDefault<IdHasher>>>,
@@ -136,6 +137,7 @@ impl Owner {
             position: Cell::new(0),
             told: Cell::new(0),
             last_ts_us: Cell::new(0),
+            last_private_ts_us: Cell::new(0),
             committer: Committer::default(),
             directory: RefCell::default(),
             dirty: RefCell::default(),
@@ -163,6 +165,13 @@ impl Owner {
 
     pub(super) fn now(&self) -> Timestamp {
         self.node.surroundings.clock.now()
+    }
+
+    /// A timestamp for a private row, later than every one before it.
+    pub(super) fn next_private_ts_us(&self) -> i64 {
+        let next = self.now().micros().max(self.last_private_ts_us.get() + 1).max(self.last_ts_us.get());
+        self.last_private_ts_us.set(next);
+        next
     }
 
     pub(super) fn keys(&self) -> &Keyring {

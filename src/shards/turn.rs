@@ -43,7 +43,13 @@ pub(super) fn take<E: Kind>(
     let mut facts = Vec::with_capacity(content.len());
     for row in &content {
         match rows::to_put(row) {
-            Ok(put) => facts.push(put),
+            Ok(mut put) => {
+                // Who decides alone decides in order: the later value wins also within one millisecond.
+                if matches!(row, Content::Private { .. }) {
+                    put.ts_us = owner.next_private_ts_us();
+                }
+                facts.push(put);
+            }
             Err(error) => {
                 tracing::error!(kind = ?E::KIND, %error, "failed to encode content");
                 return asker.answer(Err(CommandError::Panicked));

@@ -2,7 +2,10 @@
 
 pub(crate) mod contract;
 pub(crate) mod http;
+pub(crate) mod listener;
+pub(crate) mod replies;
 pub(crate) mod socket;
+pub(crate) mod threads;
 pub(crate) mod whatsapp;
 
 use std::collections::BTreeMap;
@@ -150,6 +153,13 @@ impl House {
         AgentSocket::identified(self.addr(), token).await
     }
 
+    /// Waits until nothing that was decided is unfinished, and writes every state row: a next start replays nothing.
+    pub(crate) async fn settle(&self) {
+        let shards = &self.running().edge.shards;
+        eventually("every effect is answered", || async { (shards.census().await.1 == 0).then_some(()) }).await;
+        shards.settle_all().await.expect("the rows are written");
+    }
+
     /// Ends the process as a kill would, as far as one process can: nothing is finished, nothing is written any
     /// more, and what was committed is found by the next start.
     pub(crate) async fn crash(&mut self) {
@@ -160,6 +170,23 @@ impl House {
         self.store = reopened;
         let again = begin(&self.config, &self.surroundings, &self.store, &mut self.tokens).await;
         self.running = Some(again);
+    }
+
+    /// Ends the sandbox as a kill would; what it owes stays in its ledger.
+    pub(crate) async fn provider_goes(&mut self) -> std::net::SocketAddr {
+        let sandbox = self.sandbox.take().expect("the sandbox runs");
+        let addr = sandbox.addr();
+        sandbox.stop().await;
+        addr
+    }
+
+    /// Starts the sandbox again where it was.
+    pub(crate) fn provider_comes(&mut self, addr: std::net::SocketAddr) {
+        let mut config = self.config.clone();
+        config.sandbox.listen = addr;
+        let webhook_url = format!("http://{}{}", self.addr(), self.seeded.webhook_path());
+        let sandbox = app::start_sandbox(&config, self.surroundings.clone(), Some(webhook_url));
+        self.sandbox = Some(sandbox.expect("the sandbox starts"));
     }
 
     /// Stops the server in order.

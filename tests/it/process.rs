@@ -12,6 +12,8 @@ use tidegate::app::Tokens;
 
 use crate::house::http;
 
+/// The program.
+const TIDEGATE: &str = env!("CARGO_BIN_EXE_tidegate");
 /// How long a start may take, in machine time.
 const START_WITHIN: Duration = Duration::from_secs(60);
 
@@ -30,12 +32,35 @@ pub(crate) fn free_addr() -> SocketAddr {
 impl Process {
     /// Starts a plain server on a data folder and waits until it is ready.
     pub(crate) async fn start(data: &Path, addr: SocketAddr, settings: &[&str]) -> Self {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_tidegate"));
+        let mut command = Command::new(TIDEGATE);
+        command.stdout(Stdio::null());
+        Self::begin(command, data, addr, settings).await
+    }
+
+    /// The same; what it says is kept in `stdout` and `stderr` of a folder.
+    pub(crate) async fn watched(data: &Path, addr: SocketAddr, settings: &[&str], said: &Path) -> Self {
+        Self::begin(heard(Command::new(TIDEGATE), said), data, addr, settings).await
+    }
+
+    /// The same, after a shell has set its limits.
+    pub(crate) async fn limited(
+        limits: &str,
+        data: &Path,
+        addr: SocketAddr,
+        settings: &[&str],
+        said: &Path,
+    ) -> Self {
+        let mut shell = Command::new("sh");
+        shell.arg("-c").arg(format!("{limits} exec \"$0\" \"$@\"")).arg(TIDEGATE);
+        Self::begin(heard(shell, said), data, addr, settings).await
+    }
+
+    async fn begin(mut command: Command, data: &Path, addr: SocketAddr, settings: &[&str]) -> Self {
         command.arg("--data").arg(data).arg("--listen").arg(addr.to_string());
         for setting in ["sandbox.enabled=false", "server.workers=2", "log.level=warn"].iter().chain(settings) {
             command.arg("--set").arg(setting);
         }
-        let child = command.stdout(Stdio::null()).stderr(Stdio::inherit()).spawn().expect("the server starts");
+        let child = command.spawn().expect("the server starts");
         let mut process = Self { child, addr };
         process.ready().await;
         process
@@ -62,6 +87,12 @@ impl Process {
         self.child.id()
     }
 
+    /// Sends it a signal: `TERM`, `INT`.
+    pub(crate) fn signal(&self, name: &str) {
+        let sent = Command::new("kill").arg(format!("-{name}")).arg(self.id().to_string()).status();
+        assert!(sent.expect("kill runs").success(), "the signal was not sent");
+    }
+
     /// Ends it at once.
     pub(crate) fn kill(&mut self) {
         // A process that has ended cannot be killed, and that is as good.
@@ -86,6 +117,19 @@ impl Drop for Process {
     fn drop(&mut self) {
         self.kill();
     }
+}
+
+fn heard(mut command: Command, said: &Path) -> Command {
+    let file = |name| std::fs::File::create(said.join(name)).expect("a file");
+    command.stdout(file("stdout")).stderr(file("stderr"));
+    command
+}
+
+/// Runs the command to its end: its code, and what it said to its output and to its error side.
+pub(crate) fn ran(arguments: &[&str]) -> (Option<i32>, String, String) {
+    let output = Command::new(TIDEGATE).args(arguments).output().expect("it runs");
+    let text = |bytes| String::from_utf8(bytes).expect("text");
+    (output.status.code(), text(output.stdout), text(output.stderr))
 }
 
 /// The operator's token of a data folder.

@@ -48,7 +48,7 @@ pub(super) async fn run(options: &Options) -> Result<Report> {
 
     // The first stretch fills what is bounded: the feed's tail, the store's buffers, the conversations' own state.
     let at_most = Duration::from_secs(60);
-    posting.burst(IN_FLIGHT, at_most, events / ITEMS).await?;
+    let filled = Watch::new(&server).through(posting.burst(IN_FLIGHT, at_most, events / ITEMS)).await?.rest().await?;
     let alone = Watch::new(&server).through(posting.burst(IN_FLIGHT, at_most, events / ITEMS)).await?.rest().await?;
     let mut stalled = Socket::open(server.addr, AGENT_PATH, Some(RECEIVE_BYTES)).await?;
     stalled.identify(server.token("ADMIN_TOKEN")?).await?;
@@ -56,8 +56,9 @@ pub(super) async fn run(options: &Options) -> Result<Report> {
     let (beside, closed_after) = beside.until_closed().await?;
 
     let mib = |bytes: u64| bytes as f64 / 1_048_576.0;
-    report.figure("quiet RSS after the events, healthy reader alone", mib(alone.quiet()), "MiB");
-    report.figure("quiet RSS after the events, stalled reader not yet closed", mib(beside.quiet()), "MiB");
+    report.figure("quiet RSS after the first events, healthy reader alone", mib(filled.quiet()), "MiB");
+    report.figure("quiet RSS after as many more, healthy reader alone", mib(alone.quiet()), "MiB");
+    report.figure("quiet RSS after as many more, stalled reader not yet closed", mib(beside.quiet()), "MiB");
     report.figure("highest RSS, healthy reader alone", mib(alone.highest()), "MiB");
     report.figure("highest RSS, with the stalled reader", mib(beside.highest()), "MiB");
     report.mark(Mark {

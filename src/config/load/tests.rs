@@ -177,3 +177,11 @@ fn a_file_that_is_not_toml_is_told_by_its_line() {
     assert_eq!(problems.len(), 1);
     assert!(problems[0].starts_with("file `t.toml`: cannot be read as TOML at line 2: "), "{problems:?}");
 }
+
+#[test]
+fn the_example_for_production_is_right() {
+    let text = include_str!("../../../config/production.example.toml");
+    let loaded = load(Some((Path::new("production.toml"), text)), &BTreeMap::new(), &[]);
+    let config = loaded.unwrap_or_else(|problems| panic!("{problems:?}"));
+    assert!(!config.sandbox.enabled);
+}

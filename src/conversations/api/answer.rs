@@ -6,7 +6,7 @@ use super::line::HandlerShown;
 use super::moment::Moment;
 use crate::domain::ids::{ContactId, MemberId, MessageId, TeamId};
 use crate::domain::message::MessageStatus;
-use crate::domain::refusal::{Instead, Refusal};
+use crate::domain::refusal::Refusal;
 
 /// A message or note was taken, now or before under the same client id.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -105,17 +105,11 @@ impl From<&Refusal> for RefusalShown {
             Refusal::WindowClosed { closed_at, instead } => (*closed_at, instead.as_slice()),
             _ => (None, [].as_slice()),
         };
-        let instead = instead.iter().map(|form| match form {
-            Instead::Template => "template",
-            Instead::Tag => "tag",
-            Instead::MassMessage => "mass_message",
-            Instead::Wait => "wait",
-        });
         Self {
             code: refusal.code(),
             detail: refusal.to_string(),
             closed_at: closed_at.map(Moment),
-            instead: instead.collect(),
+            instead: instead.iter().map(|form| form.word()).collect(),
         }
     }
 }
@@ -141,6 +135,7 @@ pub struct AccountStanding {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::refusal::Instead;
     use crate::domain::time::Timestamp;
 
     #[test]

@@ -37,12 +37,7 @@ impl Owner {
     }
 
     /// Reads an entity's committed state, activating it if need be.
-    pub(in super::super) fn view<E: Kind>(
-        self: &Rc<Self>,
-        id: u128,
-        read: Reader<E>,
-        permit: Permit,
-    ) {
+    pub(in super::super) fn view<E: Kind>(self: &Rc<Self>, id: u128, read: Reader<E>, permit: Permit) {
         if let Err(error) = self.may_ask() {
             return read(Err(error));
         }

@@ -62,3 +62,11 @@ pub(crate) fn delivery_to(phone_number_id: &str, messages: &[Value], receipts: &
         "entry": [{"id": BUSINESS_ID, "changes": [{"field": "messages", "value": value}]}],
     })
 }
+
+/// What Meta says of the seeded business account.
+pub(crate) fn account_change(field: &str, at: Timestamp, value: &Value) -> Value {
+    json!({
+        "object": "whatsapp_business_account",
+        "entry": [{"id": BUSINESS_ID, "time": at.0 / 1_000, "changes": [{"field": field, "value": value}]}],
+    })
+}

@@ -59,6 +59,22 @@ impl Tenant {
         let headers = [("x-hub-signature-256", signature.as_str())];
         http::try_call(addr, "POST", &self.webhook_path, &headers, body).await.map(|answer| answer.status)
     }
+
+    /// Sends an agent's reply; its message's id.
+    pub(crate) async fn reply(&self, addr: SocketAddr, conversation: &str, client_id: &str) -> String {
+        let said = json!({"client_id": client_id, "content": {"type": "text", "body": "An answer"}});
+        let path = format!("/v1/conversations/{conversation}/messages");
+        let queued = post(addr, &self.agents[0], &path, &said).await;
+        queued["message"].as_str().expect("a message").to_owned()
+    }
+
+    /// The status of a message.
+    pub(crate) async fn status(&self, addr: SocketAddr, conversation: &str, message: &str) -> String {
+        let bearer = format!("Bearer {}", self.admin);
+        let path = format!("/v1/conversations/{conversation}/messages/{message}");
+        let shown = http::call(addr, "GET", &path, &[("authorization", &bearer)], Vec::new()).await.expect(200);
+        shown["status"].as_str().unwrap_or_default().to_owned()
+    }
 }
 
 async fn post(addr: SocketAddr, token: &str, path: &str, body: &Value) -> Value {

@@ -187,3 +187,19 @@ async fn a_conversation_is_begun_with_an_address_once() {
     assert_eq!(house.post("/v1/conversations", &ann, &wrong).await.problem(422), "invalid");
     assert!(house.stop().await);
 }
+
+#[actix_web::test]
+async fn colleagues_see_who_types() {
+    let house = House::new().await;
+    let [ann, bob] = ["AGENT1_TOKEN", "AGENT2_TOKEN"].map(|name| house.token(name).to_owned());
+    let conversation = written_to(&house, "15551230071", "wamid.t1", "Hello").await;
+    let (mut anns_socket, mut bobs_socket) = (house.agent(&ann).await, house.agent(&bob).await);
+    let answer = anns_socket.command(json!({"type": "typing", "conversation": conversation})).await;
+    assert_eq!(answer["ok"], json!({}), "{answer}");
+    let shown = bobs_socket.until("typing").await;
+    assert_eq!((&shown["key"], &shown["data"]["author"]["kind"]), (&json!(conversation), &json!("member")));
+    let refused = anns_socket.command(json!({"type": "typing", "conversation": conversation, "text": "H"})).await;
+    assert_eq!((&refused["problem"]["code"], &refused["problem"]["field"]), (&json!("invalid"), &json!("text")));
+    house.post(&format!("/v1/conversations/{conversation}/typing"), &bob, &json!({})).await.expect(204);
+    assert!(house.stop().await);
+}

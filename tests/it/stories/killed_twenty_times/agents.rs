@@ -1,6 +1,6 @@
 //! An agent who comes back after every fall, answers some customers, and remembers what was seen and acknowledged.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -19,8 +19,12 @@ const ANSWERS_ONE_IN: usize = 29;
 pub(crate) struct Memory {
     /// Ids of the events seen, each once whatever was replayed.
     pub(crate) seen: HashSet<String>,
+    /// Where the feed stood when the agent first sat down.
+    pub(crate) first_cursor: String,
     /// Events that came twice on one connection.
     pub(crate) doubled: usize,
+    /// Replies that a rule refused, by its code.
+    pub(crate) refused: BTreeMap<String, usize>,
     /// Replies by client id: the conversation, and the message once it was acknowledged.
     pub(crate) replies: BTreeMap<String, (String, Option<String>)>,
 }
@@ -69,7 +73,6 @@ async fn work(number: usize, addr: SocketAddr, token: &str, done: &AtomicBool) -
             json!({"type": "resume", "token": token, "cursor": cursor})
         };
         let mut here = HashSet::new();
-        let mut asked: HashMap<String, String> = HashMap::new();
         let mut entered = false;
         if !socket.try_say(&hello).await {
             continue;
@@ -87,6 +90,9 @@ async fn work(number: usize, addr: SocketAddr, token: &str, done: &AtomicBool) -
             };
             if let Some(latest) = object["cursor"].as_str() {
                 latest.clone_into(&mut cursor);
+                if memory.first_cursor.is_empty() {
+                    latest.clone_into(&mut memory.first_cursor);
+                }
             }
             match object["type"].as_str().unwrap_or_default() {
                 "ready" | "resumed" => {
@@ -94,7 +100,6 @@ async fn work(number: usize, addr: SocketAddr, token: &str, done: &AtomicBool) -
                     // What was not acknowledged before the fall is said again, under the same id.
                     let open = memory.replies.iter().filter(|(_, reply)| reply.1.is_none());
                     for (client_id, (conversation, _)) in open {
-                        asked.insert(client_id.clone(), client_id.clone());
                         socket.try_say(&send(conversation, client_id)).await;
                     }
                 }
@@ -112,6 +117,8 @@ async fn work(number: usize, addr: SocketAddr, token: &str, done: &AtomicBool) -
                     } else {
                         // A rule said no: it was never promised.
                         memory.replies.remove(client_id);
+                        let code = object["problem"]["code"].as_str().unwrap_or_default().to_owned();
+                        *memory.refused.entry(code).or_default() += 1;
                     }
                 }
                 _ => {}
@@ -120,14 +127,17 @@ async fn work(number: usize, addr: SocketAddr, token: &str, done: &AtomicBool) -
             if !here.insert(id.to_owned()) {
                 memory.doubled += 1;
             }
-            if !memory.seen.insert(id.to_owned()) || object["type"] != "message.received" || !entered {
+            if !memory.seen.insert(id.to_owned()) || object["type"] != "message.received" {
                 continue;
             }
             received += 1;
             if received % ANSWERS_ONE_IN == number {
                 let client_id = format!("reply-{number}-{received}");
                 let conversation = object["conversation"].as_str().unwrap_or_default().to_owned();
-                socket.try_say(&send(&conversation, &client_id)).await;
+                // What is replayed before the entrance is answered after it.
+                if entered {
+                    socket.try_say(&send(&conversation, &client_id)).await;
+                }
                 memory.replies.insert(client_id, (conversation, None));
             }
         }

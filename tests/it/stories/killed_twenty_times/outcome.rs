@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use futures_util::{StreamExt, stream};
 use serde_json::{Value, json};
 use tidegate::providers::sandbox::{LedgerReader, Line};
 
@@ -11,6 +12,9 @@ use super::agents::Memory;
 use super::customers::Traffic;
 use crate::house::{eventually_within, http};
 use crate::process::tenant::Tenant;
+
+/// Readings under way at once.
+const AT_ONCE: usize = 8;
 
 /// Every message that was pushed is in its customer's thread, once.
 pub(super) async fn every_message_is_in_its_thread_once(addr: SocketAddr, tenant: &Tenant, traffic: &Traffic) {
@@ -40,17 +44,24 @@ pub(super) async fn every_reply_left_once_or_is_in_doubt(
         .flat_map(|memory| memory.replies.values())
         .filter_map(|(conversation, message)| Some((conversation, message.as_ref()?)))
         .collect();
-    assert!(replies.len() > 100, "only {} replies were written", replies.len());
-    let mut in_doubt = 0;
-    for (conversation, message) in &replies {
+    let refused: Vec<_> = agents.iter().map(|memory| &memory.refused).collect();
+    assert!(replies.len() > 500, "only {} replies were taken, refused were {refused:?}", replies.len());
+    let leaving = replies.iter().map(|(conversation, message)| async move {
         let path = format!("/v1/conversations/{conversation}/messages/{message}");
-        let status = eventually_within(within, "the reply has left", || async {
-            let answer = get(addr, tenant, &path).await;
+        let path = path.as_str();
+        let status = eventually_within(within, "the reply has left", || async move {
+            let answer = get(addr, tenant, path).await;
             let status = answer["status"].as_str().unwrap_or_default().to_owned();
             (status != "queued").then_some(status)
         })
         .await;
-        let left = accepted(ledger, message);
+        (message.trim_start_matches("msg_"), status)
+    });
+    let statuses: Vec<(&str, String)> = stream::iter(leaving).buffer_unordered(AT_ONCE).collect().await;
+    let counts = accepted(ledger);
+    let mut in_doubt = 0;
+    for (message, status) in &statuses {
+        let left = counts.get(*message).copied().unwrap_or_default();
         match status.as_str() {
             "in_doubt" | "unconfirmed" => {
                 in_doubt += 1;
@@ -74,21 +85,21 @@ pub(super) async fn every_reply_left_once_or_is_in_doubt(
     println!("{} replies, {in_doubt} of them in doubt, {} left", replies.len(), tokens.len());
 }
 
-/// How often the provider accepted a message, whatever the attempt.
-fn accepted(ledger: &LedgerReader, message: &str) -> usize {
-    let short = message.trim_start_matches("msg_");
-    let mut count = 0;
+/// How often the provider accepted each message, whatever the attempt.
+fn accepted(ledger: &LedgerReader) -> HashMap<String, usize> {
+    let mut counts: HashMap<String, usize> = HashMap::new();
     ledger
         .each(|line| {
             if let Line::Send(send) = line
                 && send.outcome.is_accepted()
-                && send.token.is_some_and(|token| token.contains(short))
             {
-                count += 1;
+                let token = send.token.unwrap_or_default();
+                let message = token.split('.').nth(2).unwrap_or_default();
+                *counts.entry(message.to_owned()).or_default() += 1;
             }
         })
         .expect("the ledger reads");
-    count
+    counts
 }
 
 /// Each agent saw every event of the feed that an agent may see, and none twice on a connection.
@@ -96,16 +107,19 @@ pub(super) async fn every_event_was_seen_once(addr: SocketAddr, tenant: &Tenant,
     for (memory, token) in agents.iter().zip(&tenant.agents) {
         assert_eq!(memory.doubled, 0, "events came twice on one connection");
         let mut feed = HashSet::new();
-        let mut path = "/v1/events?limit=200".to_owned();
+        // What happened before the agent first sat down is not the agent's to have seen.
+        let mut path = format!("/v1/events?limit=200&cursor={}", memory.first_cursor);
         loop {
             let page = get_as(addr, token, &path).await;
             let items = page["items"].as_array().cloned().unwrap_or_default();
-            // Those before the agent first sat down are not the agent's to have seen.
             feed.extend(items.iter().filter(|event| event["conversation"].is_string()).filter_map(|event| {
                 event["id"].as_str().map(str::to_owned)
             }));
             match page["next"].as_str() {
-                Some(next) if !items.is_empty() => path = format!("/v1/events?limit=200&cursor={next}"),
+                // A page may be empty though more follows; one that does not move on is the end.
+                Some(next) if !path.ends_with(&format!("cursor={next}")) => {
+                    path = format!("/v1/events?limit=200&cursor={next}");
+                }
                 _ => break,
             }
         }
@@ -121,8 +135,7 @@ pub(super) async fn what_webhooks_decide(
     tenant: &Tenant,
     _traffic: &Traffic,
 ) -> BTreeMap<String, Value> {
-    let mut states = BTreeMap::new();
-    for (line, messages) in threads(addr, tenant).await {
+    let judging = threads(addr, tenant).await.into_iter().map(|(line, messages)| async move {
         let id = line["id"].as_str().unwrap_or_default();
         let details = get(addr, tenant, &format!("/v1/conversations/{id}")).await;
         let customer = details["addresses"][0]["address"].as_str().unwrap_or_default().to_owned();
@@ -141,9 +154,9 @@ pub(super) async fn what_webhooks_decide(
             "marketing_withdrawn": details["marketing_withdrawn"],
             "state": line["state"],
         });
-        states.insert(customer, state);
-    }
-    states
+        (customer, state)
+    });
+    stream::iter(judging).buffer_unordered(AT_ONCE).collect().await
 }
 
 /// Every conversation's line and its whole thread.
@@ -158,13 +171,13 @@ async fn threads(addr: SocketAddr, tenant: &Tenant) -> Vec<(Value, Vec<Value>)> 
             None => break,
         }
     }
-    let mut threads = Vec::with_capacity(lines.len());
-    for line in lines {
-        let id = line["id"].as_str().unwrap_or_default().to_owned();
+    let reading = lines.into_iter().map(|line| async move {
+        let id = line["id"].as_str().unwrap_or_default();
         let page = get(addr, tenant, &format!("/v1/conversations/{id}/messages?limit=200")).await;
-        threads.push((line, page["items"].as_array().cloned().unwrap_or_default()));
-    }
-    threads
+        let messages = page["items"].as_array().cloned().unwrap_or_default();
+        (line, messages)
+    });
+    stream::iter(reading).buffer_unordered(AT_ONCE).collect().await
 }
 
 async fn get(addr: SocketAddr, tenant: &Tenant, path: &str) -> Value {
