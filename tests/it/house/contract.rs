@@ -3,7 +3,7 @@
 //! In answers readers must expect fields that they do not know, so the document leaves them open. Here they are
 //! closed: a field that nobody described is a mistake.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt::Write;
 use std::path::Path;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -48,13 +48,48 @@ pub(crate) fn check(method: &str, path: &str, request: &[u8], answer: &Answer) {
     );
 }
 
+/// Fails the story where a durable event on a socket has not the body that it has in the feed.
+pub(crate) fn check_event(object: &Value) {
+    let mut event = object.clone();
+    let numbered = event.as_object_mut().and_then(|fields| fields.remove("seq")).is_some();
+    if numbered && event["id"].as_str().is_some_and(|id| id.starts_with("ev_")) {
+        let mistakes = contract().errors(&json!({"$ref": "#/components/schemas/Event"}), &event);
+        assert!(mistakes.is_empty(), "an event on a socket is not as described:\n{}\n{object}", mistakes.join("\n"));
+    }
+}
+
+/// Fails the story where a command on a socket is answered otherwise than over REST.
+pub(crate) fn check_command(command: &str, answer: &Value) {
+    let schema = match command {
+        _ if !answer["problem"].is_null() => "Problem",
+        "send" | "note" => "Sent",
+        "assign" | "collaborate" => "Assigned",
+        "hand_over" | "open" | "close" | "snooze" | "read" => "Changed",
+        _ => return,
+    };
+    let said = if schema == "Problem" { &answer["problem"] } else { &answer["ok"] };
+    let mistakes = contract().errors(&json!({"$ref": format!("#/components/schemas/{schema}")}), said);
+    assert!(
+        mistakes.is_empty(),
+        "`{command}` is answered otherwise than described:\n{}\n{answer}",
+        mistakes.join("\n")
+    );
+}
+
 impl Contract {
-    fn mistakes(&self, method: &str, path: &str, request: &[u8], answer: &Answer) -> Vec<String> {
+    /// What of a call is not as the document says, a line each.
+    pub(crate) fn mistakes(&self, method: &str, path: &str, request: &[u8], answer: &Answer) -> Vec<String> {
         let Some(operation) = self.operation(method, path) else {
             // What is no route may be asked for, and is not there.
-            let absent = answer.status == 404 && answer.json()["code"] == "not_found";
+            let code = answer.json()["code"].clone();
+            let absent =
+                matches!((answer.status, code.as_str()), (404, Some("not_found")) | (405, Some("method_not_allowed")));
+            // Nor does a server that starts or stops look for it.
+            let absent = absent || answer.status == 503;
             return if absent { Vec::new() } else { vec!["there is no such operation in the document".to_owned()] };
         };
+        let taken = taken(request, answer);
+        let request = taken.as_slice();
         let mut mistakes = Vec::new();
         if (200..300).contains(&answer.status) && !request.is_empty() {
             match self.resolved(&operation["requestBody"])["content"].as_object() {
@@ -144,6 +179,19 @@ impl Contract {
             None => value,
         }
     }
+}
+
+/// What of a request was taken: of lines, those that did not fail.
+fn taken(request: &[u8], answer: &Answer) -> Vec<u8> {
+    if answer.header("content-type") != Some("application/x-ndjson") {
+        return request.to_vec();
+    }
+    let lines = answer.body.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice::<Value>(line).ok());
+    let good: HashSet<u64> =
+        lines.filter(|line| line["status"] != "failed").filter_map(|line| line["line"].as_u64()).collect();
+    let numbered = (1..).zip(request.split(|byte| *byte == b'\n'));
+    let kept = numbered.filter(|(number, _)| good.contains(number)).map(|(_, line)| line);
+    kept.collect::<Vec<_>>().join(&b'\n')
 }
 
 /// How many steps of a path are literally those of the template; none where it does not fit.

@@ -3,10 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::house::House;
 use crate::house::contract::contract;
+use crate::house::http::Answer;
 
 const METHODS: [&str; 5] = ["get", "post", "put", "patch", "delete"];
 
@@ -230,5 +231,59 @@ async fn whoever_has_a_token_reads_the_document() {
         assert_eq!(served, contract().document, "{name}");
     }
     assert_eq!(house.get("/v1/openapi.json", "tgm_nobody").await.problem(401), "unauthorized");
+    assert!(house.stop().await);
+}
+
+/// An answer that no server gave.
+fn answer(status: u16, media: &str, body: &Value) -> Answer {
+    let mut headers = hyper::HeaderMap::new();
+    headers.insert("content-type", media.parse().expect("a header"));
+    Answer { status, headers, body: body.to_string().into_bytes().into() }
+}
+
+/// The judge bites: each of these calls is not as the document says.
+#[test]
+fn mistakes_are_seen() {
+    let (json, problem) = ("application/json", "application/problem+json");
+    let team = json!({"id": "tea_01KAXVQ6Z00000000000000008", "name": "Night"});
+    let not_found = contract().document["components"]["schemas"]["Problem"]["examples"][0].clone();
+    let table = [
+        ("POST", "/v1/teams", json!({"name": "Night"}), answer(201, json, &team), None),
+        ("POST", "/v1/flights", json!({}), answer(200, json, &team), Some("no such operation")),
+        ("POST", "/v1/teams", json!({"name": "Night"}), answer(200, json, &team), Some("the status 200")),
+        ("POST", "/v1/teams", json!({"name": "Night"}), answer(201, "text/html", &team), Some("`text/html`")),
+        ("POST", "/v1/teams", json!({"name": "Night", "size": 3}), answer(201, json, &team), Some("request at ``")),
+        ("POST", "/v1/teams", json!({}), answer(422, problem, &not_found), Some("another status")),
+        ("POST", "/v1/teams", json!({"name": "Night"}), answer(201, json, &json!({"id": team["id"]})), Some("name")),
+        (
+            "POST",
+            "/v1/teams",
+            json!({"name": "Night"}),
+            answer(201, json, &json!({"id": 1, "name": "N"})),
+            Some("`/id`"),
+        ),
+        ("DELETE", "/v1/keys/key_1", json!({"why": 1}), answer(204, json, &json!({})), Some("takes no body")),
+        ("DELETE", "/v1/keys/key_1", json!(null), answer(204, json, &json!({})), Some("should have none")),
+    ];
+    for (method, path, request, answer, wanted) in table {
+        let found = contract().mistakes(method, path, request.to_string().as_bytes(), &answer).join("\n");
+        match wanted {
+            Some(word) => assert!(found.contains(word), "{method} {path} {request}: {found:?}"),
+            None => assert_eq!(found, ""),
+        }
+    }
+    let more = json!({"id": team["id"], "name": "Night", "colour": "red"});
+    let found = contract().mistakes("POST", "/v1/teams", b"", &answer(201, json, &more)).join("\n");
+    assert!(found.contains("colour"), "{found:?}");
+}
+
+#[actix_web::test]
+async fn another_method_and_another_path_are_problems() {
+    let house = House::new().await;
+    let admin = house.token("ADMIN_TOKEN");
+    assert_eq!(house.call("DELETE", "/v1/labels", admin, &json!({})).await.problem(405), "method_not_allowed");
+    assert_eq!(house.get("/v1/flights", admin).await.problem(404), "not_found");
+    // What is misspelt is said, and not left out.
+    assert_eq!(house.get("/v1/labels?limti=3", admin).await.problem(422), "invalid");
     assert!(house.stop().await);
 }
