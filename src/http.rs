@@ -14,6 +14,7 @@ mod health;
 mod ports;
 mod idempotency;
 mod json;
+mod openapi;
 mod paging;
 pub mod problem;
 mod rest;
@@ -172,7 +173,13 @@ impl Edge {
 
 /// Adds every route to a worker's application.
 pub fn routes(config: &mut web::ServiceConfig) {
-    config.configure(health::routes).configure(webhooks::routes).configure(clock::routes).configure(socket::routes).configure(rest::routes);
+    config
+        .configure(health::routes)
+        .configure(webhooks::routes)
+        .configure(clock::routes)
+        .configure(socket::routes)
+        .configure(openapi::routes)
+        .configure(rest::routes);
     config.default_service(web::to(|| async { Problem::not_found("route").into_response() }));
 }
 

@@ -98,6 +98,7 @@ pub enum MediaKind {
 
 /// A piece of media: by the provider's id, by a link, or both.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Media {
     /// The provider's id of the bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -127,7 +128,7 @@ pub struct Media {
 
 /// A parameter of a template's component.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", tag = "type")]
+#[serde(rename_all = "snake_case", tag = "type", deny_unknown_fields)]
 pub enum TemplateParameter {
     /// Plain text; named templates need `name`.
     Text {
@@ -158,7 +159,7 @@ pub enum TemplateParameter {
 
 /// Which part of a template the parameters fill.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", tag = "type")]
+#[serde(rename_all = "snake_case", tag = "type", deny_unknown_fields)]
 pub enum TemplateSlot {
     /// The header.
     Header,
@@ -175,6 +176,7 @@ pub enum TemplateSlot {
 
 /// The parameters of one part of a template.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct TemplateFill {
     /// Which part.
     pub slot: TemplateSlot,
@@ -184,6 +186,7 @@ pub struct TemplateFill {
 
 /// One reply button.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct ReplyButton {
     /// What comes back when it is tapped; at most 256 characters on WhatsApp.
     pub id: String,
@@ -193,6 +196,7 @@ pub struct ReplyButton {
 
 /// One row of a list.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct ListRow {
     /// What comes back when it is chosen.
     pub id: String,
@@ -205,6 +209,7 @@ pub struct ListRow {
 
 /// One section of a list.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct ListSection {
     /// The section's title; needed when there are several.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -215,7 +220,7 @@ pub struct ListSection {
 
 /// What an interactive message lets the customer do.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", tag = "type")]
+#[serde(rename_all = "snake_case", tag = "type", deny_unknown_fields)]
 pub enum InteractiveAction {
     /// Up to three reply buttons.
     Buttons {
@@ -252,6 +257,7 @@ pub enum InteractiveAction {
 
 /// A message with buttons, a list, a link or a flow.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Interactive {
     /// The header's text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -267,7 +273,7 @@ pub struct Interactive {
 
 /// What a message says. JSON of this is what the API and the socket carry.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", tag = "type")]
+#[serde(rename_all = "snake_case", tag = "type", deny_unknown_fields)]
 pub enum MessageContent {
     /// Plain text.
     Text {

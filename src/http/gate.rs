@@ -2,17 +2,18 @@
 
 use std::time::Duration;
 
-use actix_web::body::{BoxBody, MessageBody};
+use actix_web::body::{BodySize, BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::StatusCode;
 use actix_web::middleware::Next;
-use actix_web::{Error, ResponseError, web};
+use actix_web::{Error, HttpResponse, ResponseError, web};
 
 use super::{Edge, Problem};
 
 /// Paths that answer always.
 const ALWAYS: [&str; 3] = ["/healthz", "/readyz", "/metrics"];
 
-/// Answers 503 while the shards are not open.
+/// Answers 503 while the shards are not open. A path that does not take a method says so in a problem's body.
 ///
 /// # Errors
 /// Those of the route.
@@ -22,8 +23,20 @@ pub async fn when_ready(
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     if edge.is_ready() || ALWAYS.contains(&request.path()) {
-        return Ok(next.call(request).await?.map_into_boxed_body());
+        let response = next.call(request).await?.map_into_boxed_body();
+        return Ok(if is_bare_refusal(&response) { response.into_response(other_method()) } else { response });
     }
     let problem = Problem::unavailable("The server is starting or stopping.", Duration::from_secs(2));
     Ok(request.into_response(problem.error_response()))
+}
+
+/// A path whose methods are other ones is refused by the framework, without a body.
+fn is_bare_refusal(response: &ServiceResponse<BoxBody>) -> bool {
+    let empty = matches!(response.response().body().size(), BodySize::None | BodySize::Sized(0));
+    response.status() == StatusCode::METHOD_NOT_ALLOWED && empty
+}
+
+fn other_method() -> HttpResponse {
+    let detail = "This path does not take this method; GET /v1/openapi.json tells which it takes.";
+    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", detail).into_response()
 }

@@ -14,6 +14,7 @@ pub(super) const LIMIT_MAX: usize = 200;
 
 /// Which page is asked for.
 #[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct Paging {
     /// How many items, 1 to 200.
     pub(super) limit: Option<usize>,

@@ -58,8 +58,15 @@ pub struct Problem(pub Value);
 impl Problem {
     /// A problem with a stable code.
     #[must_use]
-    pub fn new(code: &'static str, status: u16, title: &str, retryable: bool) -> Self {
-        Self(json!({ "code": code, "status": status, "title": title, "retryable": retryable }))
+    pub fn new(code: &'static str, status: u16, detail: &str, retryable: bool) -> Self {
+        Self(json!({
+            "type": format!("urn:tidegate:problem:{code}"),
+            "title": code.replace('_', " "),
+            "status": status,
+            "code": code,
+            "detail": detail,
+            "retryable": retryable,
+        }))
     }
 }
 

@@ -1,5 +1,6 @@
 //! A whole server in the test's process: its clock and store in the test's hand, the sandbox beside it.
 
+pub(crate) mod contract;
 pub(crate) mod http;
 pub(crate) mod listener;
 pub(crate) mod replies;

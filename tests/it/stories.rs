@@ -11,6 +11,7 @@ mod killed_twenty_times;
 mod members_sign_in;
 mod meta_form;
 mod one_person;
+mod openapi;
 mod provider_fails;
 mod reply_leaves_once;
 mod stop_opts_out;

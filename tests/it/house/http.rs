@@ -1,4 +1,4 @@
-//! A plain HTTP client: one connection a call.
+//! A plain HTTP client: one connection a call. Each call is held against the OpenAPI document.
 
 use std::net::SocketAddr;
 
@@ -8,6 +8,8 @@ use hyper::Request;
 use hyper_util::rt::TokioIo;
 use serde_json::Value;
 use tokio::net::TcpStream;
+
+use super::contract;
 
 /// What a server answered.
 #[derive(Debug)]
@@ -70,10 +72,13 @@ pub(crate) async fn try_call(
     for (name, value) in headers {
         request = request.header(*name, *value);
     }
-    let request = request.body(Full::new(Bytes::from(body))).expect("a request");
+    let body = Bytes::from(body);
+    let request = request.body(Full::new(body.clone())).expect("a request");
     let response = sender.send_request(request).await.ok()?;
-    let (head, body) = response.into_parts();
-    let body = body.collect().await.ok()?.to_bytes();
+    let (head, answered) = response.into_parts();
+    let answered = answered.collect().await.ok()?.to_bytes();
     driving.abort();
-    Some(Answer { status: head.status.as_u16(), headers: head.headers, body })
+    let answer = Answer { status: head.status.as_u16(), headers: head.headers, body: answered };
+    contract::check(method, path, &body, &answer);
+    Some(answer)
 }

@@ -11,6 +11,8 @@ use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
+use super::contract;
+
 /// How long an object may take to come, in machine time.
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -108,6 +110,7 @@ impl AgentSocket {
         };
         passed.append(&mut self.waiting);
         self.waiting = passed;
+        contract::check_command(object["type"].as_str().unwrap_or_default(), &answer);
         answer
     }
 
@@ -115,6 +118,7 @@ impl AgentSocket {
     pub(crate) async fn next(&mut self) -> Value {
         loop {
             if let Some(object) = self.waiting.pop_front() {
+                contract::check_event(&object);
                 if let Some(cursor) = object["cursor"].as_str() {
                     self.cursor = cursor.to_owned();
                 }
