@@ -54,14 +54,16 @@ impl Owner {
     /// Takes the next epoch and catches up with the log. `known` is the last record that memory and the
     /// rows on their way hold already; without it, the checkpoint is.
     async fn take_over(self: &Rc<Self>, known: Option<Position>) -> Result<(), Fence> {
-        let lease = self.node.store.acquire(self.number, self.node.incarnation, None).await?;
+        // Whoever opens again was the owner: if another took the shard meanwhile, it is not taken back.
+        let expect = known.map(|_| self.epoch.get());
+        let lease = self.node.store.acquire(self.number, self.node.incarnation, expect).await?;
+        self.epoch.set(lease.epoch);
         let after = known.unwrap_or(lease.checkpoint);
         let (position, last_ts_us) = self.replay(after, lease.last_ts_us).await?;
         tracing::debug!(shard = self.number, epoch = lease.epoch, position, "the shard caught up with its log");
         // Only now: had the replay failed, it would begin at the same record again.
         self.position.set(position);
         self.last_ts_us.set(last_ts_us);
-        self.epoch.set(lease.epoch);
         *self.lease.borrow_mut() = Some(Lease { position, ..lease });
         // What the log says was answered need not be said again.
         self.answered.borrow_mut().retain(|id| self.open_effects.borrow().contains(id));

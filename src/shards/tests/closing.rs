@@ -123,3 +123,34 @@ async fn each_start_takes_the_next_epoch_and_the_owner_before_is_fenced() {
         rig = next;
     }
 }
+
+#[actix::test]
+async fn an_owner_that_opens_again_does_not_take_the_shard_back() {
+    let rig = Rig::new().await;
+    rig.ask::<LimitScope>(1, tier(10, 0)).await.unwrap();
+    rig.store.faults().once(Operation::Commit, Fault::Fail);
+    rig.store.faults().once(Operation::Acquire, Fault::Hang);
+    assert!(rig.ask::<LimitScope>(1, tier(20, 1)).await.is_err());
+    rig.store.faults().wait_hanging(1).await;
+    let next = rig.killed().await;
+    rig.store.faults().release();
+    rig.until(async |rig| rig.failed().is_some()).await;
+    next.ask::<LimitScope>(1, tier(30, 2)).await.unwrap();
+    assert_eq!(next.failed(), None);
+}
+
+#[actix::test]
+async fn a_reopening_that_fails_after_it_took_the_epoch_goes_on() {
+    let rig = Rig::new().await;
+    rig.ask::<LimitScope>(1, tier(10, 0)).await.unwrap();
+    rig.store.faults().once(Operation::Commit, Fault::Fail);
+    for _ in 0..3 {
+        rig.store.faults().once(Operation::Replay, Fault::Fail);
+    }
+    assert!(rig.ask::<LimitScope>(1, tier(20, 1)).await.is_err());
+    rig.ask_until::<LimitScope>(1, || tier(30, 2)).await;
+    assert_eq!(rig.failed(), None);
+    let next = rig.killed().await;
+    next.ask::<LimitScope>(1, tier(40, 3)).await.unwrap();
+    assert!(next.store.journal(0).is_sorted_by_key(|record| record.epoch));
+}

@@ -57,8 +57,12 @@ async fn ask<E: Kind>(rig: &Rig, id: u128, command: impl Fn() -> E::Command, wai
     }
     for _ in 0..5_000 {
         match rig.ask::<E>(id, command()).await {
-            Err(CommandError::Unavailable { .. }) => tokio::time::sleep(std::time::Duration::from_millis(1)).await,
+            Err(error) if error == CommandError::unavailable() => {
+                assert_eq!(rig.failed(), None);
+                tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+            }
             Ok(_) | Err(CommandError::Refused(_)) => return,
+            // Also an answer that never comes.
             Err(error) => panic!("{error}"),
         }
     }

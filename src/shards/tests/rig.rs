@@ -158,7 +158,7 @@ pub(super) fn options(shards: u16) -> ShardOptions {
     ShardOptions {
         shards,
         settle_interval: Duration::from_secs(3_600),
-        answer_deadline: Duration::from_secs(60),
+        answer_deadline: Duration::from_secs(30),
         ..ShardOptions::default()
     }
 }
