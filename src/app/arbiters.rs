@@ -41,12 +41,7 @@ impl Drop for LastWord {
 
 impl Arbiters {
     pub(super) fn new(shards: Arc<Shards>) -> Arc<Self> {
-        Arc::new(Self {
-            begun: Mutex::default(),
-            more: Notify::new(),
-            stopping: AtomicBool::new(false),
-            shards,
-        })
+        Arc::new(Self { begun: Mutex::default(), more: Notify::new(), stopping: AtomicBool::new(false), shards })
     }
 
     /// Called by each worker on its own thread.

@@ -43,13 +43,7 @@ impl Process {
     }
 
     /// The same, after a shell has set its limits.
-    pub(crate) async fn limited(
-        limits: &str,
-        data: &Path,
-        addr: SocketAddr,
-        settings: &[&str],
-        said: &Path,
-    ) -> Self {
+    pub(crate) async fn limited(limits: &str, data: &Path, addr: SocketAddr, settings: &[&str], said: &Path) -> Self {
         let mut shell = Command::new("sh");
         shell.arg("-c").arg(format!("{limits} exec \"$0\" \"$@\"")).arg(TIDEGATE);
         Self::begin(heard(shell, said), data, addr, settings).await

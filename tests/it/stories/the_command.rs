@@ -36,7 +36,8 @@ fn an_address_that_is_taken_is_named() {
 
 #[test]
 fn check_config_tells_every_problem() {
-    let wrong = ["check-config", "--set", "numbers.tick=5", "--set", "numbers.pair_burst=0", "--set", "store.colour=red"];
+    let wrong =
+        ["check-config", "--set", "numbers.tick=5", "--set", "numbers.pair_burst=0", "--set", "store.colour=red"];
     let (code, output, words) = ran(&wrong);
     assert_eq!(code, Some(2), "{words}");
     let told = output + &words;

@@ -89,7 +89,8 @@ async fn metrics_count_and_the_log_is_discreet() {
     let messages = format!("/v1/conversations/{conversation}/messages");
     let reply = json!({"client_id": "c1", "content": {"type": "text", "body": ANSWER}});
     let queued = post(messages.clone(), agent, reply).await.expect(202);
-    let _ = post(format!("/v1/conversations/{conversation}/notes"), agent, json!({"client_id": "n1", "body": NOTE})).await;
+    let _ =
+        post(format!("/v1/conversations/{conversation}/notes"), agent, json!({"client_id": "n1", "body": NOTE})).await;
     let message = queued["message"].as_str().expect("a message").to_owned();
     // The sandbox delivers most messages and not all.
     eventually("the answer's receipt is here", || async {
@@ -123,7 +124,7 @@ async fn metrics_count_and_the_log_is_discreet() {
     let log = std::fs::read_to_string(said.path().join("stderr")).expect("it said something");
     // The welcome names the seed's tokens: it is what they are read from.
     let stream = output.rsplit_once("AGENT2_TOKEN").map(|(_, stream)| stream).expect("a welcome");
-    assert!(stream.contains("x•") && stream.contains("reply") , "the masked stream tells what happened: {stream}");
+    assert!(stream.contains("x•") && stream.contains("reply"), "the masked stream tells what happened: {stream}");
     assert!(log.contains("nobody has connected") && log.contains("cannot be read"), "{log}");
     let metrics_and_log = [stream, log.as_str(), metrics.as_str()];
     for said in metrics_and_log {
