@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::Command;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use serde_json::Value;
+use tokio::time::{Instant, sleep};
 
 use crate::deliveries::Deliveries;
 use crate::machine;
@@ -19,6 +21,10 @@ const SEEDING: [&str; 4] =
     ["server.listen=127.0.0.1:0", "sandbox.listen=127.0.0.1:0", "sandbox.customers_per_minute=0", "seed.contacts=0"];
 /// Settings of the start that is measured. Without the sandbox no line is shown for each event.
 const MEASURED: [&str; 2] = ["server.listen=127.0.0.1:0", "sandbox.enabled=false"];
+
+/// How long what was set aside may take, and how often it is looked for.
+const SET_ASIDE_WITHIN: Duration = Duration::from_secs(20);
+const LOOK_EVERY: Duration = Duration::from_millis(200);
 
 /// A Tidegate server of the driver's own, with the sandbox workspace in its store.
 pub struct Server {
@@ -100,6 +106,22 @@ impl Server {
         let counts: Value = serde_json::from_str(&body)?;
         let count = |name: &str| counts["all"][name].as_u64().with_context(|| format!("`all.{name}` in {body}"));
         Ok(Inbox { conversations: count("conversations")?, unread: count("unread")? })
+    }
+
+    /// The same, once so many messages are unread or it is certain that they do not come: what the server had set
+    /// aside under load is taken a little later.
+    ///
+    /// # Errors
+    /// The server does not answer.
+    pub async fn inbox_with(&self, unread: u64) -> Result<Inbox> {
+        let end = Instant::now() + SET_ASIDE_WITHIN;
+        loop {
+            let inbox = self.inbox().await?;
+            if inbox.unread >= unread || Instant::now() >= end {
+                return Ok(inbox);
+            }
+            sleep(LOOK_EVERY).await;
+        }
     }
 
     /// The sum of a metric over its labels; 0 where it was never touched.

@@ -82,7 +82,7 @@ pub(super) async fn run(options: &Options) -> Result<Report> {
         accept: 0.5,
         aim: Some(0.2),
     });
-    let after = server.inbox().await?;
+    let after = server.inbox_with(before.unread + answered).await?;
     report.check("tidegate: messages in the inbox", answered, after.unread - before.unread);
     report.check("bare handler: items read", bare_answered, bare.number("/items").await?);
     report.check("refused", 0, refused);

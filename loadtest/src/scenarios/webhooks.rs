@@ -32,7 +32,7 @@ pub(super) async fn run(options: &Options) -> Result<Report> {
     let deliveries = server.deliveries()?;
     meet(&server, &deliveries, 0, customers).await?;
     let before = server.inbox().await?;
-    let taken_before = server.metric("tidegate_items_total", "fate=\"taken\"").await?;
+    let items_before = items(&server).await?;
 
     let warm = Arc::new(Prepared::single_items(&deliveries, requests.min(2_000), customers));
     let drive = Drive { addr: server.addr, connections, at_most, again: false };
@@ -71,17 +71,24 @@ pub(super) async fn run(options: &Options) -> Result<Report> {
         aim: Some(40.0),
     });
 
-    let after = server.inbox().await?;
     let answered = ours.answered + warmed.answered;
+    let after = server.inbox_with(before.unread + answered).await?;
     report.check("tidegate: messages in the inbox", answered, after.unread - before.unread);
-    let taken = server.metric("tidegate_items_total", "fate=\"taken\"").await?;
-    let set_aside = server.metric("tidegate_items_total", "fate=\"deferred\"").await?;
-    report.check("tidegate: items taken or set aside", answered, taken - taken_before + set_aside);
+    report.check("tidegate: items taken or set aside", answered, items(&server).await? - items_before);
     report.check("tidegate: conversations", customers, after.conversations);
     let bare_answered = theirs.answered + bare_warmed.answered;
     report.check("bare handler: items read", bare_answered, bare.number("/items").await?);
     report.check("bare handler: refused", 0, theirs.refused + bare_warmed.refused);
     Ok(report)
+}
+
+/// Items that the server says it has taken, or has kept to take them later.
+async fn items(server: &Server) -> Result<u64> {
+    let mut items = 0;
+    for fate in ["taken", "deferred"] {
+        items += server.metric("tidegate_items_total", &format!("fate=\"{fate}\"")).await?;
+    }
+    Ok(items)
 }
 
 /// What one server did, round by round.
