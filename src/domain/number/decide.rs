@@ -71,7 +71,8 @@ pub(super) fn connect(number: &Number, asked: &Asked, new: NewConnection, contex
     if number.disconnected || number.connection.as_ref() != Some(&connection) || !content.is_empty() {
         events.push(NumberEvent::Connected { connection: Box::new(connection), at, author });
     }
-    if new_token && number.pauses.holds(PauseReason::Token) {
+    // Said also where nothing is paused: a refusal of the old token may still be on its way.
+    if new_token && number.connection.is_some() {
         let at = number.pauses.after(PauseReason::Token, at);
         events.push(NumberEvent::Resumed { reason: PauseReason::Token, at, author });
     }
