@@ -12,8 +12,8 @@ mod run;
 mod sandbox;
 mod seed;
 mod settings;
-mod told;
 mod tokens;
+mod told;
 
 use std::net::SocketAddr;
 use std::rc::Rc;
@@ -29,8 +29,8 @@ use tokio::task::JoinHandle;
 use crate::clock::{Surroundings, WallClock};
 use crate::config::Config;
 use crate::contacts::Contacts;
-use crate::conversations::inbox::Inbox;
 use crate::conversations::Conversations;
+use crate::conversations::inbox::Inbox;
 use crate::domain::ids::Keyring;
 use crate::http::{self, Edge, EdgeParts, OperatorToken};
 use crate::ingress::{Ingress, Sweep};
@@ -46,8 +46,8 @@ use self::lines::Lines;
 use self::told::Told;
 
 pub use self::run::run;
-pub use self::seed::{Seeded, seed};
 pub use self::sandbox::start_sandbox;
+pub use self::seed::{Seeded, seed};
 pub use self::tokens::Tokens;
 
 /// Why the process could not start.

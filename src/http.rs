@@ -11,11 +11,11 @@ mod etag;
 mod feed;
 mod gate;
 mod health;
-mod ports;
 mod idempotency;
 mod json;
 mod openapi;
 mod paging;
+mod ports;
 pub mod problem;
 mod rest;
 mod socket;
@@ -41,8 +41,8 @@ use crate::push::HubHandle;
 use crate::shards::Shards;
 use crate::workspaces::Workspaces;
 
-pub use entry::entry_of;
 pub use auth::{Asker, Operator, OperatorToken};
+pub use entry::entry_of;
 pub use ports::ports;
 pub use problem::Problem;
 
@@ -115,7 +115,19 @@ impl Edge {
     /// An edge that answers 503 until it is opened.
     #[must_use]
     pub fn new(parts: EdgeParts) -> Arc<Self> {
-        let EdgeParts { shards, workspaces, numbers, ingress, contacts, conversations, hub, operator, settings, manual_clock, metrics } = parts;
+        let EdgeParts {
+            shards,
+            workspaces,
+            numbers,
+            ingress,
+            contacts,
+            conversations,
+            hub,
+            operator,
+            settings,
+            manual_clock,
+            metrics,
+        } = parts;
         let webhook_bytes = Waiting::at_most(settings.webhook_bytes_in_flight_max);
         let ready = AtomicBool::new(false);
         Arc::new(Self {

@@ -62,12 +62,7 @@ impl Ingress {
     /// What takes deliveries for these shards. More than `items_max` items do not wait for their actors: they are
     /// kept for the sweep.
     #[must_use]
-    pub fn new(
-        shards: Arc<Shards>,
-        workspaces: Arc<Workspaces>,
-        numbers: Arc<Numbers>,
-        items_max: usize,
-    ) -> Arc<Self> {
+    pub fn new(shards: Arc<Shards>, workspaces: Arc<Workspaces>, numbers: Arc<Numbers>, items_max: usize) -> Arc<Self> {
         Arc::new(Self { shards, workspaces, numbers, items: Waiting::at_most(items_max) })
     }
 

@@ -79,11 +79,10 @@ async fn sandbox_alone(config: &Config, surroundings: Surroundings) -> Result<u8
 }
 
 async fn serve(config: Config, surroundings: Surroundings, clock: Arc<WallClock>) -> Result<u8, StartError> {
-    let mut tokens = Tokens::read(&config.store.path)
-        .map_err(|error| StartError::Files("the data folder cannot be read", error))?;
-    let operator_token = tokens
-        .operator(&*surroundings.ids)
-        .map_err(|error| StartError::Files("the tokens cannot be kept", error))?;
+    let mut tokens =
+        Tokens::read(&config.store.path).map_err(|error| StartError::Files("the data folder cannot be read", error))?;
+    let operator_token =
+        tokens.operator(&*surroundings.ids).map_err(|error| StartError::Files("the tokens cannot be kept", error))?;
     let store = open_store(&config, &surroundings)?;
     let store_failed = store.failed();
     let metrics = telemetry::start_metrics().map_err(|error| StartError::Metrics(error.to_string()))?;

@@ -43,6 +43,8 @@ pub fn start_sandbox(
             ..WebhookOptions::default()
         },
         receipts: ReceiptOptions {
+            // Whoever does not get a message is a fault, and faults are ordered.
+            delivered_share: 1.0,
             read_share: share(set.read_percent),
             sent_delay_ms: millis(set.sent_after),
             delivered_delay_ms: millis(set.delivered_after),

@@ -8,10 +8,10 @@ use futures_util::stream;
 
 use crate::config::Config;
 use crate::domain::author::Author;
+use crate::domain::contact::{ConsentScope, Contact};
 use crate::domain::contact::{
     ContactCommand, ContactDraft, PropertyKey, PropertyValue, SaveHow, TypedConsent, TypedIdentity,
 };
-use crate::domain::contact::{Contact, ConsentScope};
 use crate::domain::content::AddressDetails;
 use crate::domain::ids::{AccountId, AppId, Keyring, LimitScopeId, MemberId, TeamId, WorkspaceId};
 use crate::domain::inbound::{Address, AddressSpace, TemplateStatus};
@@ -106,11 +106,9 @@ pub async fn seed(
     change(shards, workspace, WorkspaceChange::PutTemplate { id, template: Box::new(template) }).await?;
     members(shards, config, workspace, team, tokens).await?;
     contacts(shards, config, workspace).await?;
-    for (name, value) in [
-        ("WORKSPACE", workspace.to_string()),
-        ("APP", seeded.app.to_string()),
-        ("ACCOUNT", seeded.account.to_string()),
-    ] {
+    for (name, value) in
+        [("WORKSPACE", workspace.to_string()), ("APP", seeded.app.to_string()), ("ACCOUNT", seeded.account.to_string())]
+    {
         tokens.set(name, value).map_err(|error| StartError::Files("the tokens cannot be kept", error))?;
     }
     Ok(seeded)

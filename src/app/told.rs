@@ -29,8 +29,21 @@ pub(super) struct Told {
 }
 
 impl Told {
-    pub(super) fn new(inbox: Arc<Inbox>, workspaces: Arc<Workspaces>, hub: HubHandle, lines: Option<Lines>) -> Rc<Self> {
-        Rc::new(Self { inbox, workspaces, hub, lines, batch: RefCell::default(), opened: Cell::new(false), listened: Cell::new(None) })
+    pub(super) fn new(
+        inbox: Arc<Inbox>,
+        workspaces: Arc<Workspaces>,
+        hub: HubHandle,
+        lines: Option<Lines>,
+    ) -> Rc<Self> {
+        Rc::new(Self {
+            inbox,
+            workspaces,
+            hub,
+            lines,
+            batch: RefCell::default(),
+            opened: Cell::new(false),
+            listened: Cell::new(None),
+        })
     }
 }
 
@@ -90,8 +103,5 @@ fn tell_lines(lines: &Lines, committed: &Committed<'_, crate::domain::conversati
 }
 
 const fn changes_access(fact: &WorkspaceFact) -> bool {
-    matches!(
-        fact,
-        WorkspaceFact::MemberChanged(..) | WorkspaceFact::MemberRemoved(_) | WorkspaceFact::TokenRevoked(..)
-    )
+    matches!(fact, WorkspaceFact::MemberChanged(..) | WorkspaceFact::MemberRemoved(_) | WorkspaceFact::TokenRevoked(..))
 }

@@ -2,13 +2,12 @@
 
 use super::error::CommandError;
 use super::facts::read;
-use super::owner::feed_pk;
 use super::placement::Shards;
 use super::record;
 use crate::domain::entity::EntityKind;
 use crate::domain::ids::WorkspaceId;
 use crate::domain::time::Timestamp;
-use crate::store::{Position, ScanRange, StoreError, Table};
+use crate::store::{Position, RowKey, ScanRange, StoreError, Table};
 
 /// The events of one turn, as the feed keeps them.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -107,4 +106,17 @@ impl Shards {
 
 fn unreadable(error: &record::UnreadableRecord) -> StoreError {
     StoreError::Corrupt { table: Table::Feed.word(), why: error.to_string() }
+}
+
+/// The row of a record's events in a workspace's feed.
+pub(super) fn feed_key(workspace: WorkspaceId, shard: u16, position: Position) -> RowKey {
+    RowKey::new(Table::Feed, &feed_pk(workspace, shard), &position.to_be_bytes())
+}
+
+/// The partition of a workspace's feed in one shard.
+pub(super) fn feed_pk(workspace: WorkspaceId, shard: u16) -> [u8; 18] {
+    let mut pk = [0; 18];
+    pk[..16].copy_from_slice(&workspace.0.to_be_bytes());
+    pk[16..].copy_from_slice(&shard.to_be_bytes());
+    pk
 }

@@ -24,6 +24,7 @@ use super::committer::{self, Committer, Staged};
 use super::effect_runner::EffectRunner;
 use super::entity_actor::Asker;
 use super::error::CommandError;
+use super::feed::feed_key;
 use super::kind::SummaryRow;
 use super::news::{News, Subscriber};
 use super::node::Node;
@@ -405,17 +406,4 @@ impl<A> Staged for Barrier<A> {
 /// The row of an entity's snapshot.
 pub(super) fn entity_key(kind: EntityKind, id: u128) -> RowKey {
     RowKey::new(Table::Entity, &super::rows::private_pk(kind, id), &[])
-}
-
-/// The row of a record's events in a workspace's feed.
-pub(super) fn feed_key(workspace: WorkspaceId, shard: u16, position: Position) -> RowKey {
-    RowKey::new(Table::Feed, &feed_pk(workspace, shard), &position.to_be_bytes())
-}
-
-/// The partition of a workspace's feed in one shard.
-pub(super) fn feed_pk(workspace: WorkspaceId, shard: u16) -> [u8; 18] {
-    let mut pk = [0; 18];
-    pk[..16].copy_from_slice(&workspace.0.to_be_bytes());
-    pk[16..].copy_from_slice(&shard.to_be_bytes());
-    pk
 }

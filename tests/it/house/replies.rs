@@ -9,7 +9,7 @@ use super::whatsapp::{delivery, text};
 use super::{House, eventually};
 
 /// How far business time moves at each look.
-const STEP: Duration = Duration::from_millis(500);
+const STEP: Duration = Duration::from_millis(100);
 
 /// A text to send.
 pub(crate) fn said(client_id: &str, body: &str) -> Value {

@@ -9,8 +9,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use proptest::test_runner::{RngAlgorithm, TestRng};
 use proptest::prelude::Rng;
+use proptest::test_runner::{RngAlgorithm, TestRng};
 use tidegate::clock::Surroundings;
 use tidegate::domain::secret::Secret;
 use tidegate::providers::sandbox::{ReceiptOptions, Sandbox, SandboxOptions, WebhookOptions};

@@ -13,7 +13,10 @@ async fn a_reply_travels_there_and_its_receipts_back() {
     let house = House::new().await;
     let token = house.token("AGENT1_TOKEN").to_owned();
     let mut agent = house.agent(&token).await;
-    assert_eq!(house.push(&delivery(&[text("15551230001", "wamid.q", MORNING, "Are you open?")], &[])).await.status, 200);
+    assert_eq!(
+        house.push(&delivery(&[text("15551230001", "wamid.q", MORNING, "Are you open?")], &[])).await.status,
+        200
+    );
     let received = agent.until("message.received").await;
     assert_eq!(received["data"]["message"]["content"]["body"], "Are you open?");
     let conversation = received["conversation"].as_str().expect("its id").to_owned();
@@ -33,7 +36,7 @@ async fn a_reply_travels_there_and_its_receipts_back() {
     let admin = house.token("ADMIN_TOKEN").to_owned();
     let path = format!("/v1/conversations/{conversation}/messages/{message}");
     eventually("the message is read", || {
-        house.advance(Duration::from_millis(500));
+        house.advance(Duration::from_millis(100));
         let (house, path, admin) = (&house, &path, &admin);
         async move {
             let answer = house.get(path, admin).await.expect(200);

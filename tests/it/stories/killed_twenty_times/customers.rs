@@ -1,7 +1,7 @@
 //! What a thousand customers write.
 
-use proptest::test_runner::TestRng;
 use proptest::prelude::Rng;
+use proptest::test_runner::TestRng;
 use serde_json::{Value, json};
 use tidegate::clock::{Clock, WallClock};
 use tidegate::domain::time::Timestamp;
@@ -66,7 +66,8 @@ impl Traffic {
 
     /// Each message once, in order, in batches.
     pub(super) fn in_order(&self) -> Vec<Value> {
-        let batch = |written: &[Written]| delivery(&written.iter().map(|one| one.item.clone()).collect::<Vec<_>>(), &[]);
+        let batch =
+            |written: &[Written]| delivery(&written.iter().map(|one| one.item.clone()).collect::<Vec<_>>(), &[]);
         self.0.chunks(BATCH_MAX).map(batch).collect()
     }
 }

@@ -112,9 +112,12 @@ pub(super) async fn every_event_was_seen_once(addr: SocketAddr, tenant: &Tenant,
         loop {
             let page = get_as(addr, token, &path).await;
             let items = page["items"].as_array().cloned().unwrap_or_default();
-            feed.extend(items.iter().filter(|event| event["conversation"].is_string()).filter_map(|event| {
-                event["id"].as_str().map(str::to_owned)
-            }));
+            feed.extend(
+                items
+                    .iter()
+                    .filter(|event| event["conversation"].is_string())
+                    .filter_map(|event| event["id"].as_str().map(str::to_owned)),
+            );
             match page["next"].as_str() {
                 // A page may be empty though more follows; one that does not move on is the end.
                 Some(next) if !path.ends_with(&format!("cursor={next}")) => {
