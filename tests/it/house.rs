@@ -40,7 +40,8 @@ pub(crate) struct House {
     pub(crate) config: Config,
     tokens: Tokens,
     surroundings: Surroundings,
-    folder: tempfile::TempDir,
+    /// Held so that it lasts as long as the house.
+    _folder: tempfile::TempDir,
 }
 
 impl House {
@@ -90,7 +91,7 @@ impl House {
             config,
             tokens,
             surroundings,
-            folder,
+            _folder: folder,
         }
     }
 
@@ -101,11 +102,6 @@ impl House {
     /// Where the server listens.
     pub(crate) fn addr(&self) -> std::net::SocketAddr {
         self.running().addr
-    }
-
-    /// Where its data is.
-    pub(crate) fn folder(&self) -> &std::path::Path {
-        self.folder.path()
     }
 
     /// A seeded token: `ADMIN_TOKEN`, `AGENT1_TOKEN`, `OPERATOR_TOKEN`.

@@ -125,16 +125,6 @@ impl House {
         statuses.contains(&shown["status"].as_str()?).then_some(shown)
     }
 
-    /// Waits until the provider has seen so many sends; business time moves on meanwhile.
-    pub(crate) async fn until_seen(&self, sends: usize) -> Vec<SendLine> {
-        eventually("the provider has seen the sends", || {
-            self.advance(STEP);
-            let seen = self.seen();
-            async move { (seen.len() >= sends).then_some(seen) }
-        })
-        .await
-    }
-
     /// The seeded number as it is shown now.
     pub(crate) async fn account(&self) -> Value {
         let path = format!("/v1/accounts/{}", self.seeded.account);

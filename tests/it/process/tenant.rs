@@ -18,8 +18,6 @@ pub(crate) struct Tenant {
     pub(crate) agents: Vec<String>,
     /// Where its webhooks are posted.
     pub(crate) webhook_path: String,
-    /// Its number.
-    pub(crate) account: String,
 }
 
 impl Tenant {
@@ -35,7 +33,7 @@ impl Tenant {
             "display": "15550783881", "portfolio": "acme", "base_url": base_url, "access_token": "access",
             "rate_per_second": 1000,
         });
-        let account = post(addr, &admin, "/v1/accounts", &account).await;
+        post(addr, &admin, "/v1/accounts", &account).await;
         let mut tokens = Vec::new();
         for number in 0..agents {
             let member = json!({"name": format!("Agent {number}"), "role": "staff"});
@@ -44,12 +42,7 @@ impl Tenant {
             let token = post(addr, &admin, &format!("/v1/members/{id}/tokens"), &json!({})).await;
             tokens.push(token["token"].as_str().expect("a token").to_owned());
         }
-        Self {
-            admin,
-            agents: tokens,
-            webhook_path: app["webhook_path"].as_str().expect("a path").to_owned(),
-            account: account["id"].as_str().expect("an id").to_owned(),
-        }
+        Self { admin, agents: tokens, webhook_path: app["webhook_path"].as_str().expect("a path").to_owned() }
     }
 
     /// Pushes a signed delivery; none if nobody answered.
