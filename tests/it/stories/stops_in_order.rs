@@ -36,7 +36,7 @@ fn customer(number: usize) -> String {
 async fn accepted(sandbox: &SandboxHandle, at_least: u64) {
     eventually("the provider was called", || async {
         let ledger = sandbox.ledger().summary(&LedgerQuery::default()).expect("the ledger reads");
-        (ledger.accepted as u64 >= at_least).then_some(())
+        (ledger.accepted >= at_least).then_some(())
     })
     .await;
 }

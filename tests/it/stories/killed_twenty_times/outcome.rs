@@ -82,7 +82,8 @@ pub(super) async fn every_reply_left_once_or_is_in_doubt(
         })
         .expect("the ledger reads");
     assert!(tokens.values().all(|count| *count == 1), "some token left twice");
-    println!("{} replies, {in_doubt} of them in doubt, {} left", replies.len(), tokens.len());
+    // Kills strike within a call now and then, and not often: most replies have an outcome.
+    assert!(in_doubt * 2 < replies.len(), "{in_doubt} of {} replies are in doubt", replies.len());
 }
 
 /// How often the provider accepted each message, whatever the attempt.
