@@ -161,7 +161,7 @@ mod tests {
         overlay.delete(RowKey::new(Table::Feed, b"p", &[3]));
         overlay.put(RowKey::new(Table::Feed, b"q", &[1]), vec![9]);
         let page = Page { rows: vec![row(1), row(3), row(4)], more: false };
-        assert_eq!(cks(&overlay.lay_over(Table::Feed, b"p", &ScanRange::first(10), page.clone())), [1, 2, 4]);
+        assert_eq!(cks(&overlay.lay_over(Table::Feed, b"p", &ScanRange::first(10), page)), [1, 2, 4]);
         let reversed = Page { rows: vec![row(4), row(3), row(1)], more: false };
         assert_eq!(cks(&overlay.lay_over(Table::Feed, b"p", &ScanRange::last(2), reversed)), [4, 2]);
         assert_eq!(

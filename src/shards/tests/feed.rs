@@ -70,8 +70,8 @@ async fn busy_day(rig: &Rig) {
     let mut answers = Vec::new();
     for person in 1..=20 {
         answers.push(rig.shards.submit::<Conversation>(of(person), heard(person, 0)));
-        let _ = rig.shards.submit::<Contact>(contact(person), observe(person, 0));
-        let _ = rig.shards.submit::<Workspace>(77, team(100 + person));
+        drop(rig.shards.submit::<Contact>(contact(person), observe(person, 0)));
+        drop(rig.shards.submit::<Workspace>(77, team(100 + person)));
         answers.push(rig.shards.submit::<Conversation>(of(person), note(1)));
     }
     for answer in answers {
