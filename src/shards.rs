@@ -5,6 +5,7 @@
 //! publish, answer, act. Replay applies alone, so rebuilding never sends. Nobody above this module
 //! touches the store.
 
+mod by_id;
 mod cell;
 mod committer;
 mod deliveries;

@@ -11,14 +11,15 @@ mod settle;
 mod wake;
 
 use std::cell::{Cell, RefCell};
-use std::collections::{BTreeSet, HashMap, HashSet};
-use std::hash::{BuildHasherDefault, Hasher};
+use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::sync::Arc;
 
 use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 
+pub(super) use super::by_id::EntityKey;
+use super::by_id::{ById, KeySet};
 use super::cell::AnySlot;
 use super::committer::{self, Committer, Staged};
 use super::effect_runner::EffectRunner;
@@ -45,34 +46,6 @@ pub struct Hooks {
     /// Runs what was decided.
     pub effects: Rc<dyn EffectRunner>,
 }
-
-/// What an entity is called in the directory.
-pub(super) type EntityKey = (EntityKind, u128);
-
-/// Ids are hashes or random already; ids of one shard share their lowest bits, so what they have is spread.
-#[derive(Default)]
-pub(super) struct IdHasher(u64);
-
-impl Hasher for IdHasher {
-    fn finish(&self) -> u64 {
-        // A table looks at the lowest and the highest bits: this spreads every bit over all of them.
-        let spread = u128::from(self.0) * 0x9E37_79B9_7F4A_7C15;
-        (spread as u64) ^ ((spread >> 64) as u64)
-    }
-    fn write(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.0 = self.0.rotate_left(8) ^ u64::from(*byte);
-        }
-    }
-    fn write_u8(&mut self, byte: u8) {
-        self.0 = self.0.rotate_left(5) ^ u64::from(byte);
-    }
-    fn write_u128(&mut self, id: u128) {
-        self.0 ^= (id as u64) ^ ((id >> 64) as u64);
-    }
-}
-
-pub(super) type ById<T> = HashMap<EntityKey, T, BuildHasherDefault<IdHasher>>;
 
 /// Where a shard stands in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -102,7 +75,7 @@ pub(super) struct Owner {
     last_private_ts_us: Cell<i64>,
     committer: Committer,
     directory: RefCell<ById<Box<dyn AnySlot>>>,
-    dirty: RefCell<HashSet<EntityKey, BuildHasherDefault<IdHasher>>>,
+    dirty: RefCell<KeySet>,
     overlay: RefCell<Overlay>,
     settle_wanted: Notify,
     settled: Notify,
