@@ -14,6 +14,9 @@ use crate::house::socket::AgentSocket;
 /// Every so many messages received, an agent answers one.
 const ANSWERS_ONE_IN: usize = 29;
 
+/// An agent who is done leaves after so long without news: longer than the provider's pause between two tries.
+const QUIET: Duration = Duration::from_secs(7);
+
 /// What an agent remembers.
 #[derive(Default)]
 pub(crate) struct Memory {
@@ -78,7 +81,7 @@ async fn work(number: usize, addr: SocketAddr, token: &str, done: &AtomicBool) -
             continue;
         }
         loop {
-            let quiet = Duration::from_secs(if done.load(Ordering::Acquire) { 3 } else { 60 });
+            let quiet = if done.load(Ordering::Acquire) { QUIET } else { Duration::from_secs(60) };
             let next = tokio::time::timeout(quiet, socket.try_next()).await;
             let object: Value = match next {
                 // Nothing came for a while: everything that was decided has been shown.
