@@ -185,9 +185,9 @@ async fn a_contact_that_was_merged_redirects() {
     let mut pushed = delivery(&[message], &[]);
     pushed["entry"][0]["changes"][0]["value"]["contacts"][0]["user_id"] = json!("PT.123456");
     house.push(&pushed).await.expect(200);
-    let merged = eventually("the second redirects", || async {
+    let merged = eventually("the second redirects, and the first knows what it knew", || async {
         let contact = house.get(&path_of(&second), admin).await.expect(200);
-        contact.get("moved_to").is_some().then_some(contact)
+        (contact.get("moved_to").is_some() && contact["properties"]["company"].is_string()).then_some(contact)
     })
     .await;
     assert_eq!((&merged["id"], &merged["moved_to"]), (&first["id"], &first["id"]));
