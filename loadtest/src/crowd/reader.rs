@@ -118,9 +118,9 @@ impl Thread {
                 tokio::io::AsyncWriteExt::write_all(&mut socket.stream, &pongs).await?;
                 pongs.clear();
             }
-            self.count(had, after, timed);
             self.shared.frames.fetch_add(frames, Ordering::AcqRel);
             self.shared.bytes.fetch_add(bytes, Ordering::AcqRel);
+            self.count(had, after, timed);
             had = after;
             if let Some(code) = closed {
                 anyhow::bail!("the server closed it with {code}");
@@ -134,6 +134,8 @@ impl Thread {
             return;
         }
         let shared = &self.shared;
+        // Counted before any of them has arrived everywhere: whoever waits for that then finds the whole count.
+        shared.deliveries.fetch_add((to - from) as u64, Ordering::AcqRel);
         let now = if timed { shared.now_us() } else { 0 };
         let mut had = self.had.borrow_mut();
         for event in from..to.min(EVENTS_MAX) {
@@ -146,7 +148,6 @@ impl Thread {
                 shared.latencies().push(u32::try_from(took).unwrap_or(u32::MAX));
             }
         }
-        shared.deliveries.fetch_add((to - from) as u64, Ordering::AcqRel);
     }
 }
 

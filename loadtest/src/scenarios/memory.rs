@@ -31,7 +31,7 @@ const WEIGH_EVERY: Duration = Duration::from_millis(250);
 
 pub(super) async fn run(options: &Options) -> Result<Report> {
     let conversations = options.conversations.unwrap_or(20_000);
-    let sockets = options.sockets.unwrap_or(1_000);
+    let sockets = options.sockets.unwrap_or(2_000);
     let mut report = Report::begin("memory");
     report.did(format!(
         "{conversations} conversations of one message each, beside {FIRST} before; then {sockets} sockets that were \
