@@ -58,6 +58,7 @@ struct Shared {
     last_arrival_us: AtomicU64,
     deliveries: AtomicU64,
     frames: AtomicU64,
+    bytes: AtomicU64,
     closed: AtomicU64,
     latencies_us: std::sync::Mutex<Vec<u32>>,
     over: AtomicBool,
@@ -72,6 +73,8 @@ pub struct Counted {
     pub deliveries: u64,
     /// Frames that carried them.
     pub frames: u64,
+    /// Bytes of those frames, their heads not counted.
+    pub bytes: u64,
     /// Sockets that the server closed.
     pub closed: u64,
     /// When the last event arrived, in microseconds since the beginning.
@@ -95,6 +98,7 @@ impl Crowd {
             last_arrival_us: AtomicU64::new(0),
             deliveries: AtomicU64::new(0),
             frames: AtomicU64::new(0),
+            bytes: AtomicU64::new(0),
             closed: AtomicU64::new(0),
             latencies_us: std::sync::Mutex::default(),
             over: AtomicBool::new(false),
@@ -124,6 +128,7 @@ impl Crowd {
             arrived: read(&self.shared.arrived),
             deliveries: read(&self.shared.deliveries),
             frames: read(&self.shared.frames),
+            bytes: read(&self.shared.bytes),
             closed: read(&self.shared.closed),
             last_arrival_us: read(&self.shared.last_arrival_us),
         }

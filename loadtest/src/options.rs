@@ -26,7 +26,7 @@ loadtest: drives a Tidegate server of its own over HTTP and websocket, and holds
   --connections N         connections of `webhooks`
   --requests N            requests of a round of `webhooks` and `latency`
   --customers N           customers who write
-  --sockets N             agents' sockets of `fanout` and `memory`
+  --sockets N             agents' sockets of `fanout` and `memory`, stalled ones of `stalled`
   --conversations N       conversations of `memory`
   --events N              events of `stalled`
 ";

@@ -89,7 +89,7 @@ impl Thread {
         let mut pongs = Vec::new();
         loop {
             socket.stream.readable().await?;
-            let (mut after, mut frames, mut closed) = (had, 0, None);
+            let (mut after, mut frames, mut bytes, mut closed) = (had, 0, 0, None);
             {
                 let mut scratch = self.scratch.borrow_mut();
                 let count = match socket.stream.try_read(&mut scratch) {
@@ -105,6 +105,7 @@ impl Thread {
                         let seq = last_seq(payload);
                         if let Some(seq) = seq {
                             frames += 1;
+                            bytes += payload.len() as u64;
                             after = if numbered { seq as usize } else { after + 1 };
                         }
                     }
@@ -117,7 +118,9 @@ impl Thread {
                 tokio::io::AsyncWriteExt::write_all(&mut socket.stream, &pongs).await?;
                 pongs.clear();
             }
-            self.count(had, after, frames, timed);
+            self.shared.frames.fetch_add(frames, Ordering::AcqRel);
+            self.shared.bytes.fetch_add(bytes, Ordering::AcqRel);
+            self.count(had, after, timed);
             had = after;
             if let Some(code) = closed {
                 anyhow::bail!("the server closed it with {code}");
@@ -126,11 +129,13 @@ impl Thread {
     }
 
     /// A socket has had the events `from..to`.
-    fn count(&self, from: usize, to: usize, frames: u64, timed: bool) {
+    fn count(&self, from: usize, to: usize, timed: bool) {
         if to == from {
             return;
         }
         let shared = &self.shared;
+        // Counted before any of them has arrived everywhere: whoever waits for that then finds the whole count.
+        shared.deliveries.fetch_add((to - from) as u64, Ordering::AcqRel);
         let now = if timed { shared.now_us() } else { 0 };
         let mut had = self.had.borrow_mut();
         for event in from..to.min(EVENTS_MAX) {
@@ -143,8 +148,6 @@ impl Thread {
                 shared.latencies().push(u32::try_from(took).unwrap_or(u32::MAX));
             }
         }
-        shared.deliveries.fetch_add((to - from) as u64, Ordering::AcqRel);
-        shared.frames.fetch_add(frames, Ordering::AcqRel);
     }
 }
 

@@ -6,10 +6,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use serde_json::value::RawValue;
 
 use super::meet;
 use super::posting::{Posting, Posts, Stretch};
 use crate::crowd::{Crowd, Plan};
+use crate::deliveries::Deliveries;
 use crate::machine::{self, cpu_seconds};
 use crate::options::Options;
 use crate::process::Folder;
@@ -94,6 +96,12 @@ pub(super) async fn run(options: &Options) -> Result<Report> {
         let counted = side.crowd.counted();
         report.check(format!("{name}: deliveries"), side.events_posted() * sockets as u64, counted.deliveries);
         report.check(format!("{name}: sockets closed"), 0, counted.closed);
+        // Frames of both sides should carry events of about the same size, or the comparison is lame.
+        report.figure(
+            format!("{name}: bytes an event"),
+            ratio(counted.bytes as f64, counted.deliveries as f64),
+            "bytes",
+        );
     }
     // One delivery of the sample beside what was posted and the first contacts.
     let messages = customers + 1 + ours.events_posted();
@@ -124,8 +132,9 @@ async fn paced(side: &Arc<Posting>, pid: u32, name: &str, span: Duration, report
     Ok(per_delivery)
 }
 
-/// An event as Tidegate writes it: the relay is given the same bytes.
-async fn sample_event(server: &Server, deliveries: &crate::deliveries::Deliveries) -> Result<String> {
+/// An event as Tidegate writes it: the relay is given the same bytes. A frame may also carry what the first contacts
+/// made, which is on its way for a while.
+async fn sample_event(server: &Server, deliveries: &Deliveries) -> Result<String> {
     let mut socket = Socket::open(server.addr, AGENT_PATH, None).await?;
     socket.identify(server.token("ADMIN_TOKEN")?).await?;
     let mut connection = wire::Connection::open(server.addr).await?;
@@ -134,11 +143,39 @@ async fn sample_event(server: &Server, deliveries: &crate::deliveries::Deliverie
     let patience = Duration::from_secs(10);
     tokio::time::timeout(patience, async {
         loop {
-            if let Some(event) = socket.texts().await?.into_iter().find(|text| text.contains("\"seq\":1,")) {
+            if let Some(event) = socket.texts().await?.iter().find_map(|frame| message_in(frame)) {
                 return Ok(event);
             }
         }
     })
     .await
     .context("no event came for the sample webhook")?
+}
+
+/// The last event of a frame that tells a customer's message, in the bytes it was written in.
+fn message_in(frame: &str) -> Option<String> {
+    let whole = if frame.starts_with('[') { frame.to_owned() } else { format!("[{frame}]") };
+    let events: Vec<&RawValue> = serde_json::from_str(&whole).ok()?;
+    let told = events.into_iter().map(RawValue::get).rfind(|event| event.contains("\"type\":\"message.received\""));
+    told.filter(|event| event.starts_with("{\"seq\":")).map(str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_event_is_cut_out_of_a_frame_byte_for_byte() {
+        let message = r#"{"seq":2,"id":"b","type":"message.received","data":{"text":"x"}}"#;
+        let other = r#"{"seq":1,"id":"a","type":"conversation.opened","data":{}}"#;
+        for (frame, expected) in [
+            (message.to_owned(), Some(message)),
+            (format!("[{other},{message}]"), Some(message)),
+            (format!("[{message},{other}]"), Some(message)),
+            (other.to_owned(), None),
+            ("{".to_owned(), None),
+        ] {
+            assert_eq!(message_in(&frame).as_deref(), expected, "{frame}");
+        }
+    }
 }

@@ -22,16 +22,16 @@ const SETTINGS: [&str; 4] = [
     "actors.idle_after=1h",
 ];
 /// Conversations that are there before anything is weighed.
-const FIRST: u64 = 4_000;
+const FIRST: u64 = 10_000;
 /// Events that each socket is told.
 const EVENTS: u64 = 1_000;
 /// How often and how long the least is looked for, once everything is written.
-const WEIGHINGS: u32 = 20;
+const WEIGHINGS: u32 = 16;
 const WEIGH_EVERY: Duration = Duration::from_millis(250);
 
 pub(super) async fn run(options: &Options) -> Result<Report> {
     let conversations = options.conversations.unwrap_or(20_000);
-    let sockets = options.sockets.unwrap_or(1_000);
+    let sockets = options.sockets.unwrap_or(2_000);
     let mut report = Report::begin("memory");
     report.did(format!(
         "{conversations} conversations of one message each, beside {FIRST} before; then {sockets} sockets that were \
@@ -43,10 +43,14 @@ pub(super) async fn run(options: &Options) -> Result<Report> {
     let deliveries = server.deliveries()?;
     meet(&server, &deliveries, 0, FIRST).await?;
     let empty = weigh(&server).await?;
-    meet(&server, &deliveries, FIRST, FIRST + conversations).await?;
+    let half = FIRST + conversations / 2;
+    meet(&server, &deliveries, FIRST, half).await?;
+    let half_full = weigh(&server).await?;
+    meet(&server, &deliveries, half, FIRST + conversations).await?;
     let full = weigh(&server).await?;
     let each = (full as f64 - empty as f64) / conversations as f64;
     report.figure(format!("RSS with {FIRST} conversations"), empty as f64 / 1_048_576.0, "MiB");
+    report.figure(format!("RSS with {half}"), half_full as f64 / 1_048_576.0, "MiB");
     report.figure(format!("RSS with {}", FIRST + conversations), full as f64 / 1_048_576.0, "MiB");
     report.mark(Mark {
         name: "memory per idle conversation, its contact included".to_owned(),
