@@ -22,7 +22,10 @@ async fn what_is_assigned_is_its_owners_and_who_loses_sight_is_told_once() {
     let [admin, ann, bob] = ["ADMIN_TOKEN", "AGENT1_TOKEN", "AGENT2_TOKEN"].map(|name| house.token(name).to_owned());
     let conversation = written_to(&house, "15551230011", "wamid.d1", "Hello").await;
     let path = format!("/v1/conversations/{conversation}");
-    assert_eq!(ids(&house.get("/v1/inbox?view=unassigned", &bob).await.expect(200)), std::slice::from_ref(&conversation));
+    assert_eq!(
+        ids(&house.get("/v1/inbox?view=unassigned", &bob).await.expect(200)),
+        std::slice::from_ref(&conversation)
+    );
     let mut bobs_socket = house.agent(&bob).await;
 
     let owner = member(&house, &ann).await;
