@@ -22,9 +22,9 @@ mod socket;
 mod typing;
 mod webhooks;
 
+use std::ops::Deref;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
 use actix_web::web;
 use metrics_exporter_prometheus::PrometheusHandle;
@@ -33,7 +33,7 @@ use crate::actors::Waiting;
 use crate::clock::WallClock;
 use crate::contacts::Contacts;
 use crate::conversations::Conversations;
-use crate::domain::ids::{Keyring, RequestId};
+use crate::domain::ids::Keyring;
 use crate::domain::time::Timestamp;
 use crate::ingress::Ingress;
 use crate::numbers::Numbers;
@@ -53,12 +53,27 @@ pub struct EdgeSettings {
     pub body_bytes_max: usize,
     /// The bytes of all webhook bodies that wait for their commit.
     pub webhook_bytes_in_flight_max: usize,
-    /// How long a command may take.
-    pub command_within: Duration,
+    /// Agents' sockets on this node.
+    pub sessions_max: usize,
 }
 
-/// What every worker's routes share.
+/// What every worker's routes share: its parts, and whether the routes are open.
 pub struct Edge {
+    parts: EdgeParts,
+    webhook_bytes: Waiting,
+    ready: AtomicBool,
+}
+
+impl Deref for Edge {
+    type Target = EdgeParts;
+
+    fn deref(&self) -> &EdgeParts {
+        &self.parts
+    }
+}
+
+/// What an edge is made of.
+pub struct EdgeParts {
     /// The shards.
     pub shards: Arc<Shards>,
     /// Every workspace as committed.
@@ -81,70 +96,14 @@ pub struct Edge {
     pub manual_clock: Option<Arc<WallClock>>,
     /// The process's metrics, where this is the server that shows them.
     pub metrics: Option<PrometheusHandle>,
-    webhook_bytes: Waiting,
-    ready: AtomicBool,
-}
-
-/// What an edge is made of.
-pub struct EdgeParts {
-    /// The shards.
-    pub shards: Arc<Shards>,
-    /// Every workspace as committed.
-    pub workspaces: Arc<Workspaces>,
-    /// Every number.
-    pub numbers: Arc<Numbers>,
-    /// What takes deliveries.
-    pub ingress: Arc<Ingress>,
-    /// Contacts.
-    pub contacts: Arc<Contacts>,
-    /// Conversations.
-    pub conversations: Arc<Conversations>,
-    /// The way to the sockets.
-    pub hub: HubHandle,
-    /// The operator's token.
-    pub operator: OperatorToken,
-    /// The bounds.
-    pub settings: EdgeSettings,
-    /// The clock that may be moved.
-    pub manual_clock: Option<Arc<WallClock>>,
-    /// The process's metrics.
-    pub metrics: Option<PrometheusHandle>,
 }
 
 impl Edge {
     /// An edge that answers 503 until it is opened.
     #[must_use]
     pub fn new(parts: EdgeParts) -> Arc<Self> {
-        let EdgeParts {
-            shards,
-            workspaces,
-            numbers,
-            ingress,
-            contacts,
-            conversations,
-            hub,
-            operator,
-            settings,
-            manual_clock,
-            metrics,
-        } = parts;
-        let webhook_bytes = Waiting::at_most(settings.webhook_bytes_in_flight_max);
-        let ready = AtomicBool::new(false);
-        Arc::new(Self {
-            shards,
-            workspaces,
-            numbers,
-            ingress,
-            contacts,
-            conversations,
-            hub,
-            operator,
-            settings,
-            manual_clock,
-            metrics,
-            webhook_bytes,
-            ready,
-        })
+        let webhook_bytes = Waiting::at_most(parts.settings.webhook_bytes_in_flight_max);
+        Arc::new(Self { parts, webhook_bytes, ready: AtomicBool::new(false) })
     }
 
     /// Opens or closes the routes; closed ones answer 503, except for health and metrics.
@@ -174,12 +133,6 @@ impl Edge {
     #[must_use]
     pub fn fresh_id(&self) -> u128 {
         self.shards.node().surroundings.ids.ulid(self.now())
-    }
-
-    /// A name for a request, for its log lines.
-    #[must_use]
-    pub fn request_id(&self) -> RequestId {
-        RequestId(self.fresh_id())
     }
 }
 

@@ -86,7 +86,9 @@ impl Ingress {
                 kept.push(self.unrouted(arrival, &item));
                 continue;
             }
-            for route in routes {
+            // Most items are for one account: the last one takes the item itself.
+            let mut copies = std::iter::repeat_n(item, routes.len());
+            for (route, item) in routes.into_iter().zip(copies.by_ref()) {
                 if let facts::Concern::Message { at, .. } = facts::concern(&item.kind) {
                     self.numbers.count_inbound(route.account, at);
                 }
@@ -98,7 +100,7 @@ impl Ingress {
                     arrived_at: arrival.arrived_at,
                     panics: 0,
                     tries: 0,
-                    item: item.clone(),
+                    item,
                 };
                 match self.items.permit() {
                     Some(permit) => {

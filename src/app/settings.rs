@@ -11,6 +11,40 @@ use crate::push::{Settings, window::WindowSize};
 use crate::shards::ShardOptions;
 use crate::store::embedded::EmbeddedOptions;
 
+/// Keys that are read and judged, and that nothing goes by yet; `config/default.toml` says so of each.
+const NOT_IN_FORCE: [&str; 21] = [
+    "server.public_url",
+    "store.commit_rows_max",
+    "numbers.rate_per_second",
+    "numbers.shared_rate_per_second",
+    "numbers.burst_min",
+    "numbers.pair_interval",
+    "numbers.pair_burst",
+    "numbers.reply_max_wait",
+    "numbers.in_doubt_after",
+    "numbers.unconfirmed_after",
+    "numbers.broadcast_share_percent",
+    "numbers.broadcast_share_for",
+    "numbers.block_recipients_max",
+    "numbers.blocks_claimed_max",
+    "numbers.give_back_after",
+    "push.frame_in_bytes_max",
+    "push.frame_out_bytes_max",
+    "push.interest_max",
+    "limits.default_tier",
+    "limits.period",
+    "windows.margin",
+];
+
+/// Warns of every key that somebody set and that changes nothing.
+pub(super) fn warn_of_what_is_not_in_force(config: &Config) {
+    for key in config.effective.iter().filter(|key| key.source != "the default") {
+        if NOT_IN_FORCE.contains(&key.key.as_str()) {
+            tracing::warn!(key = %key.key, "this setting is not in force yet: the default holds");
+        }
+    }
+}
+
 pub(super) fn workers(config: &Config) -> usize {
     match config.server.workers {
         0 => std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get),
@@ -24,6 +58,7 @@ pub(super) fn shard_options(config: &Config, shards: u16) -> ShardOptions {
         settle_interval: config.store.settle_interval,
         settle_bytes: size(config.store.settle_bytes.0),
         idle: config.actors.idle_after,
+        sweep_interval: config.actors.sweep_interval,
         resident_max_per_shard: (config.actors.resident_max / usize::from(shards)).max(1),
         mailbox_max: u32::try_from(config.actors.mailbox_max).unwrap_or(u32::MAX),
         shard_mailbox_max: config.actors.shard_mailbox_max,
@@ -59,7 +94,7 @@ pub(super) fn edge(config: &Config) -> EdgeSettings {
     EdgeSettings {
         body_bytes_max: size(config.server.body_bytes_max.0),
         webhook_bytes_in_flight_max: size(config.server.webhook_bytes_in_flight_max.0),
-        command_within: config.server.command_deadline,
+        sessions_max: config.push.sessions_max,
     }
 }
 
@@ -94,4 +129,24 @@ fn size(bytes: u64) -> usize {
 
 fn millis(span: Duration) -> u64 {
     u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_default_file_says_of_each_that_it_is_not_in_force() {
+        let (mut section, mut before, mut said) = ("", "", Vec::new());
+        for line in include_str!("../../config/default.toml").lines() {
+            if let Some(name) = line.strip_prefix('[') {
+                section = name.trim_end_matches(']');
+            }
+            if let Some((key, _)) = line.split_once(" = ").filter(|_| before.starts_with("# Not in force yet")) {
+                said.push(format!("{section}.{key}"));
+            }
+            before = line;
+        }
+        assert_eq!(said, NOT_IN_FORCE);
+    }
 }

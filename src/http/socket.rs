@@ -4,14 +4,22 @@ use std::time::Duration;
 
 use actix_web::{HttpRequest, HttpResponse, web};
 
-use super::Problem;
+use super::{Edge, Problem};
 use crate::push::{self, Hub, UpgradeError};
 
 pub(super) fn routes(config: &mut web::ServiceConfig) {
     config.route("/v1/agent/socket", web::get().to(upgrade));
 }
 
-async fn upgrade(hub: web::Data<Hub>, request: HttpRequest, payload: web::Payload) -> Result<HttpResponse, Problem> {
+async fn upgrade(
+    edge: web::Data<Edge>,
+    hub: web::Data<Hub>,
+    request: HttpRequest,
+    payload: web::Payload,
+) -> Result<HttpResponse, Problem> {
+    if edge.hub.sessions() >= edge.settings.sessions_max {
+        return Err(Problem::unavailable("This node has as many agents' sockets as it may.", Duration::from_secs(5)));
+    }
     push::start(&hub, &request, payload).map_err(|error| match error {
         UpgradeError::GoingAway => Problem::unavailable(error.to_string(), Duration::from_secs(2)),
         UpgradeError::NoCommonSubprotocol | UpgradeError::NotAHandshake(_) => {

@@ -19,6 +19,8 @@ pub struct ShardOptions {
     pub settle_bytes: usize,
     /// How long an entity that nobody asks stays in memory.
     pub idle: Duration,
+    /// How often idle ones are looked for, in business time.
+    pub sweep_interval: Duration,
     /// How many entities of one shard may stay in memory.
     pub resident_max_per_shard: usize,
     /// How much may wait for one entity.
@@ -36,6 +38,7 @@ impl Default for ShardOptions {
             settle_interval: Duration::from_secs(5),
             settle_bytes: 8 * 1024 * 1024,
             idle: Duration::from_secs(120),
+            sweep_interval: Duration::from_secs(10),
             resident_max_per_shard: 200_000 / 16,
             mailbox_max: 64,
             shard_mailbox_max: 4_096,

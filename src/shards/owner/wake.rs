@@ -48,7 +48,7 @@ impl Owner {
 
     /// Lets idle entities leave memory and answered effects reach the log, until the shard ends.
     pub(in super::super) async fn sweep_loop(self: Rc<Self>) {
-        let every = (self.node.options.idle / 4).max(Duration::from_millis(100));
+        let every = self.node.options.sweep_interval;
         loop {
             let next = self.now() + every;
             tokio::select! {
