@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 
 use serde_json::Value;
 
-use super::http;
+use super::{eventually, http};
 
 /// How often each message of a customer is in a thread, by the provider's id.
 pub(crate) async fn received(addr: SocketAddr, token: &str) -> BTreeMap<String, usize> {
@@ -34,7 +34,14 @@ async fn pages(addr: SocketAddr, token: &str, path: &str) -> Vec<Value> {
     let bearer = format!("Bearer {token}");
     let (mut items, mut next) = (Vec::new(), path.to_owned());
     loop {
-        let page = http::call(addr, "GET", &next, &[("authorization", &bearer)], Vec::new()).await.expect(200);
+        // A server that is full says when to come back, and a reader does.
+        let (path_now, bearer) = (next.as_str(), bearer.as_str());
+        let page = eventually("the server has room for a reader", || async move {
+            let answer = http::call(addr, "GET", path_now, &[("authorization", bearer)], Vec::new()).await;
+            (answer.status != 503).then_some(answer)
+        })
+        .await
+        .expect(200);
         items.extend(page["items"].as_array().cloned().unwrap_or_default());
         match page["next"].as_str() {
             Some(cursor) => next = format!("{path}&cursor={cursor}"),
