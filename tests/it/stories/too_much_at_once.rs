@@ -89,6 +89,8 @@ async fn a_full_shard_defers_items_and_refuses_commands() {
         status
     }));
     let command = async {
+        // What is released must hang first: a full shard alone may only be a slow one.
+        house.store.faults().wait_hanging(1).await;
         // The others hang on the commit, and with them the shard is full.
         eventually("the rest is deferred", || async { (deferred.load(Ordering::Acquire) >= 50).then_some(()) }).await;
         let said = json!({"client_id": "reply", "content": {"type": "text", "body": "Good morning."}});
