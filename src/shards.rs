@@ -24,6 +24,7 @@ mod overlay;
 mod owner;
 mod placement;
 mod record;
+mod resident;
 pub mod rows;
 #[cfg(test)]
 mod tests;
@@ -41,3 +42,4 @@ pub use news::{Committed, News, Subscriber};
 pub use node::{Node, ShardOptions};
 pub use owner::Hooks;
 pub use placement::{HooksFactory, Shards};
+pub use resident::Census;

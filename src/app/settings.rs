@@ -57,6 +57,7 @@ pub(super) fn shard_options(config: &Config, shards: u16) -> ShardOptions {
         shards,
         settle_interval: config.store.settle_interval,
         settle_bytes: size(config.store.settle_bytes.0),
+        sleep_after: config.actors.sleep_after,
         idle: config.actors.idle_after,
         sweep_interval: config.actors.sweep_interval,
         resident_max_per_shard: (config.actors.resident_max / usize::from(shards)).max(1),

@@ -33,7 +33,8 @@ async fn advance(edge: web::Data<Edge>, _: Operator, asked: Body<Advance>) -> Re
         step.ok_or_else(|| Problem::invalid("advance", "it is a span such as `15m` or `24h`, at most a year"))?;
     let end = tokio::time::Instant::now() + QUIET_WITHIN;
     // What is under way belongs to the time before the step.
-    while (edge.shards.census().await.1 > 0 || edge.numbers.calls_under_way() > 0) && tokio::time::Instant::now() < end
+    while (edge.shards.census().await.open_effects > 0 || edge.numbers.calls_under_way() > 0)
+        && tokio::time::Instant::now() < end
     {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }

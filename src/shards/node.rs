@@ -17,6 +17,8 @@ pub struct ShardOptions {
     pub settle_interval: Duration,
     /// How many bytes of state rows may wait before they are written.
     pub settle_bytes: usize,
+    /// How long an entity that nobody asks keeps its actor.
+    pub sleep_after: Duration,
     /// How long an entity that nobody asks stays in memory.
     pub idle: Duration,
     /// How often idle ones are looked for, in business time.
@@ -37,6 +39,7 @@ impl Default for ShardOptions {
             shards: 16,
             settle_interval: Duration::from_secs(5),
             settle_bytes: 8 * 1024 * 1024,
+            sleep_after: Duration::from_secs(10),
             idle: Duration::from_secs(120),
             sweep_interval: Duration::from_secs(10),
             resident_max_per_shard: 200_000 / 16,

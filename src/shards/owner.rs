@@ -7,6 +7,7 @@ mod deliver;
 mod effects;
 mod open;
 mod read;
+mod rest;
 mod settle;
 mod wake;
 
@@ -31,6 +32,7 @@ use super::news::{News, Subscriber};
 use super::node::Node;
 use super::overlay::Overlay;
 use super::record::{self, EntryPlace, RecordWriter, UnreadableRecord};
+use super::resident::Resident;
 use super::timers::{Alarm, Timers};
 use crate::domain::effect::EffectId;
 use crate::domain::entity::EntityKind;
@@ -74,7 +76,7 @@ pub(super) struct Owner {
     last_ts_us: Cell<i64>,
     last_private_ts_us: Cell<i64>,
     committer: Committer,
-    directory: RefCell<ById<Box<dyn AnySlot>>>,
+    directory: RefCell<ById<Resident>>,
     dirty: RefCell<KeySet>,
     overlay: RefCell<Overlay>,
     settle_wanted: Notify,
@@ -328,8 +330,8 @@ impl Owner {
         let dirty = std::mem::take(&mut *self.dirty.borrow_mut());
         let mut outcome = Ok(());
         for key in dirty {
-            let Some(slot) = directory.get(&key) else { continue };
-            if let Err(error) = self.keep_snapshot(key, slot.as_ref()) {
+            let Some(slot) = directory.get(&key).and_then(Resident::awake) else { continue };
+            if let Err(error) = self.keep_snapshot(key, slot) {
                 self.dirty.borrow_mut().insert(key);
                 outcome = Err(error);
             }

@@ -16,6 +16,7 @@ use super::error::CommandError;
 use super::kind::Kind;
 use super::node::Node;
 use super::owner::{Hooks, Owner};
+use super::resident::Census;
 use crate::actors::{Mailbox, Waiting};
 use crate::store::{Fence, StoreError};
 
@@ -291,17 +292,16 @@ impl Shards {
         Ok(())
     }
 
-    /// How many entities are in memory, and how many effects have no answer in the log.
-    pub async fn census(&self) -> (usize, usize) {
-        let mut sums = (0, 0);
+    /// What there is in memory, all shards together.
+    pub async fn census(&self) -> Census {
+        let mut sum = Census::default();
         for shard in 0..self.count() {
-            if let Ok((resident, open)) =
-                self.on_async(shard, |owner| async move { (owner.resident(), owner.open_effects()) }).await
-            {
-                sums.0 += resident;
-                sums.1 += open;
+            if let Ok(part) = self.on_async(shard, |owner| async move { owner.census() }).await {
+                sum.resident += part.resident;
+                sum.awake += part.awake;
+                sum.open_effects += part.open_effects;
             }
         }
-        sums
+        sum
     }
 }

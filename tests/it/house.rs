@@ -151,7 +151,8 @@ impl House {
     /// Waits until nothing that was decided is unfinished, and writes every state row: a next start replays nothing.
     pub(crate) async fn settle(&self) {
         let shards = &self.running().edge.shards;
-        eventually("every effect is answered", || async { (shards.census().await.1 == 0).then_some(()) }).await;
+        eventually("every effect is answered", || async { (shards.census().await.open_effects == 0).then_some(()) })
+            .await;
         shards.settle_all().await.expect("the rows are written");
     }
 

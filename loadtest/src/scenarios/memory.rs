@@ -14,12 +14,16 @@ use crate::report::{Better, Mark, Report};
 use crate::server::Server;
 use crate::socket::AGENT_PATH;
 
-/// The store's buffers are kept small and the actors in memory, so that what grows is the conversations.
-const SETTINGS: [&str; 4] = [
+/// The store's buffers and the feed's tail, which have bounds of their own, are kept small, and no actor leaves the
+/// memory, so that what grows is the conversations. They sleep sooner than by default: the run is short.
+const SETTINGS: [&str; 7] = [
     "store.write_buffer_bytes_max=8MiB",
     "store.cache_bytes_max=1MiB",
     "store.settle_interval=1s",
+    "push.feed_tail_entries_max=1024",
     "actors.idle_after=1h",
+    "actors.sleep_after=1s",
+    "actors.sweep_interval=1s",
 ];
 /// Conversations that are there before anything is weighed.
 const FIRST: u64 = 10_000;

@@ -77,7 +77,7 @@ impl Scene {
 
     /// Waits until nothing that was decided is left to be carried.
     pub(super) async fn quiet(&self) {
-        while self.contacts.shards.census().await.1 > 0 {
+        while self.contacts.shards.census().await.open_effects > 0 {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
     }

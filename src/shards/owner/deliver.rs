@@ -1,4 +1,4 @@
-//! The directory: find an entity or activate it, ask it, and let idle ones leave memory.
+//! The directory: find an entity, wake it or activate it, and ask it.
 
 use std::rc::Rc;
 
@@ -8,7 +8,8 @@ use super::super::cell::{EntityCell, Slot};
 use super::super::entity_actor::{EntityActor, Reader, Reply, Turn, View};
 use super::super::error::CommandError;
 use super::super::kind::Kind;
-use super::{EntityKey, Owner, Phase, entity_key};
+use super::super::resident::Resident;
+use super::{Owner, Phase, entity_key};
 use crate::actors::{Mailbox, Permit, Retired};
 use crate::store::{RowKey, Store, StoreError};
 
@@ -64,26 +65,46 @@ impl Owner {
     ) -> R {
         let (now, max) = (self.now(), self.node.options.mailbox_max);
         let mut directory = self.directory.borrow_mut();
-        let resident = directory.len();
-        let slot = directory.entry((E::KIND, id)).or_insert_with(|| {
-            self.count_arrival(resident + 1);
+        let count = directory.len();
+        let resident = directory.entry((E::KIND, id)).or_insert_with(|| {
+            self.count_arrival(count + 1);
             metrics::counter!("tidegate_activations_total").increment(1);
-            Box::new(self.activate::<E>(id, Rc::new(EntityCell::new(now)), true))
+            Resident::Awake(Box::new(self.activate::<E>(id, Rc::new(EntityCell::new(now)), true)))
         });
-        let ended = slot.as_any().downcast_ref::<Slot<E>>().filter(|slot| !slot.mailbox.connected());
-        if let Some(ended) = ended {
-            // A panic ended the actor. Deciding is pure, so the cell still holds what is committed, once it was read.
-            metrics::counter!("tidegate_retired_total", "reason" => Retired::Panicked.word()).increment(1);
-            let cell = Rc::clone(&ended.cell);
-            cell.no_one_waits();
-            let fresh = !cell.is_loaded();
-            *slot = Box::new(self.activate::<E>(id, cell, fresh));
+        if let Resident::Asleep { snapshot, .. } = resident {
+            *resident = Resident::Awake(Box::new(self.awaken::<E>(id, snapshot, now)));
         }
-        match slot.as_any().downcast_ref::<Slot<E>>() {
-            Some(slot) => use_slot(slot, now, max),
+        let slot = resident.awake().and_then(|slot| slot.as_any().downcast_ref::<Slot<E>>());
+        let Some(slot) = slot else {
             // A kind's number names one type, so this slot is new and of the right kind.
-            None => use_slot(&self.activate::<E>(id, Rc::new(EntityCell::new(now)), true), now, max),
+            return use_slot(&self.activate::<E>(id, Rc::new(EntityCell::new(now)), true), now, max);
+        };
+        if slot.mailbox.connected() {
+            return use_slot(slot, now, max);
         }
+        // A panic ended the actor. Deciding is pure, so the cell still holds what is committed, once it was read.
+        metrics::counter!("tidegate_retired_total", "reason" => Retired::Panicked.word()).increment(1);
+        let cell = Rc::clone(&slot.cell);
+        cell.no_one_waits();
+        let fresh = !cell.is_loaded();
+        let again = self.activate::<E>(id, cell, fresh);
+        let answer = use_slot(&again, now, max);
+        *resident = Resident::Awake(Box::new(again));
+        answer
+    }
+
+    /// Gives an entity that slept its actor back. A snapshot that cannot be read is read again from its row.
+    fn awaken<E: Kind>(self: &Rc<Self>, id: u128, snapshot: &[u8], now: crate::domain::time::Timestamp) -> Slot<E> {
+        metrics::counter!("tidegate_woken_total").increment(1);
+        let cell = Rc::new(EntityCell::new(now));
+        let loaded = cell.load(snapshot);
+        if let Err(error) = &loaded {
+            tracing::error!(shard = self.number, kind = ?E::KIND, %error, "failed to wake an entity; reading its row");
+        }
+        if loaded.is_ok() {
+            cell.set_loaded();
+        }
+        self.activate::<E>(id, cell, loaded.is_err())
     }
 
     /// Wakes the sweep where more are in memory than may stay: at once, then with each further eighth.
@@ -126,50 +147,12 @@ impl Owner {
         let mut directory = self.directory.borrow_mut();
         let same = directory
             .get(&(E::KIND, id))
+            .and_then(Resident::awake)
             .and_then(|slot| slot.as_any().downcast_ref::<Slot<E>>())
             .is_some_and(|slot| Rc::ptr_eq(&slot.cell, cell));
         if same {
             directory.remove(&(E::KIND, id));
         }
-    }
-
-    /// Lets entities that are quiet leave memory: those idle too long, then the longest unused over the cap.
-    pub(in super::super) fn passivate(&self) {
-        let options = &self.node.options;
-        let idle_since = self.now() - options.idle;
-        let mut leaving: Vec<(EntityKey, Retired)> = Vec::new();
-        {
-            let directory = self.directory.borrow();
-            let mut staying: Vec<(crate::domain::time::Timestamp, EntityKey)> = Vec::new();
-            let over = directory.len().saturating_sub(options.resident_max_per_shard);
-            for (key, slot) in directory.iter().filter(|(_, slot)| slot.is_quiet()) {
-                if slot.used_at() <= idle_since {
-                    leaving.push((*key, Retired::Idle));
-                } else if over > 0 {
-                    staying.push((slot.used_at(), *key));
-                }
-            }
-            let still_over = over.saturating_sub(leaving.len());
-            staying.sort_unstable();
-            leaving.extend(staying.into_iter().take(still_over).map(|(_, key)| (key, Retired::OverCap)));
-        }
-        for (key, reason) in leaving {
-            self.retire(key, reason);
-        }
-        metrics::gauge!("tidegate_resident_entities", "shard" => self.number.to_string())
-            .set(self.directory.borrow().len() as f64);
-    }
-
-    fn retire(&self, key: EntityKey, reason: Retired) {
-        let mut directory = self.directory.borrow_mut();
-        let Some(slot) = directory.get(&key) else { return };
-        if self.dirty.borrow().contains(&key) && self.keep_snapshot(key, slot.as_ref()).is_err() {
-            return;
-        }
-        self.dirty.borrow_mut().remove(&key);
-        slot.kill();
-        directory.remove(&key);
-        metrics::counter!("tidegate_retired_total", "reason" => reason.word()).increment(1);
     }
 
     /// Drops every actor of the shard; committed states are kept as rows on their way.
@@ -178,14 +161,9 @@ impl Owner {
             self.fail(format!("shard {} cannot keep what it committed", self.number));
         }
         let slots = std::mem::take(&mut *self.directory.borrow_mut());
-        for slot in slots.values() {
+        for slot in slots.values().filter_map(Resident::awake) {
             slot.kill();
         }
         metrics::counter!("tidegate_retired_total", "reason" => reason.word()).increment(slots.len() as u64);
-    }
-
-    /// How many entities are in memory.
-    pub(in super::super) fn resident(&self) -> usize {
-        self.directory.borrow().len()
     }
 }

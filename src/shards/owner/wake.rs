@@ -46,7 +46,7 @@ impl Owner {
         }
     }
 
-    /// Lets idle entities leave memory and answered effects reach the log, until the shard ends.
+    /// Puts quiet entities to rest and lets answered effects reach the log, until the shard ends.
     pub(in super::super) async fn sweep_loop(self: Rc<Self>) {
         let every = self.node.options.sweep_interval;
         loop {
@@ -58,7 +58,7 @@ impl Owner {
                 () = self.crowded.notified() => {}
             }
             self.flush_answered();
-            self.passivate();
+            self.put_to_rest().await;
         }
     }
 

@@ -32,7 +32,7 @@ async fn two_hundred_first_messages_from_two_threads_meet_one_actor() {
     for _ in 0..200 {
         answers.recv().await.unwrap().unwrap();
     }
-    assert_eq!(rig.shards.census().await.0, 1);
+    assert_eq!(rig.shards.census().await.resident, 1);
     let told = rig.seen.told();
     assert_eq!(told.iter().map(|told| told.version).min(), Some(0));
     let mut version = 0;
@@ -62,7 +62,7 @@ async fn shards_dealt_over_two_arbiters_answer_alike() {
     for answer in answers {
         answer.await.unwrap().unwrap();
     }
-    assert_eq!(rig.shards.census().await.0, 64);
+    assert_eq!(rig.shards.census().await.resident, 64);
     assert!((0..4).all(|shard| !rig.store.journal(shard).is_empty()));
     assert!(rig.shards.close(Duration::from_secs(5)).await);
     for arbiter in arbiters {
@@ -80,12 +80,54 @@ async fn idle_ones_leave_and_come_back_as_they_were() {
     rig.advance(100);
     rig.ask::<LimitScope>(9, reserve([1])).await.unwrap();
     rig.advance(30);
-    rig.until(async |rig| rig.shards.census().await.0 == 1).await;
+    rig.until(async |rig| rig.shards.census().await.resident == 1).await;
     assert_eq!(rig.state::<LimitScope>(3).await, states, "from the row on its way");
     rig.shards.settle_all().await.unwrap();
     rig.advance(1_000);
-    rig.until(async |rig| rig.shards.census().await.0 == 0).await;
+    rig.until(async |rig| rig.shards.census().await.resident == 0).await;
     assert_eq!(rig.state::<LimitScope>(3).await, states, "from the store");
+}
+
+#[actix::test]
+async fn quiet_ones_sleep_and_wake_without_the_store() {
+    let rig = Rig::new().await;
+    for scope in 0..300 {
+        rig.ask::<LimitScope>(scope, tier(100 + scope as u32, 0)).await.unwrap();
+    }
+    let states = rig.state::<LimitScope>(3).await;
+    rig.advance(5);
+    rig.breathe().await;
+    assert_eq!(rig.shards.census().await.awake, 300, "not yet");
+    rig.advance(10);
+    rig.until(async |rig| rig.shards.census().await.awake == 0).await;
+    assert_eq!(rig.shards.census().await.resident, 300);
+    // What they wake from is in memory, and what they decided since they last settled is not lost with the actor.
+    rig.store.faults().always(Operation::Read, Fault::Fail);
+    assert_eq!(rig.state::<LimitScope>(3).await, states);
+    rig.ask::<LimitScope>(4, reserve([1])).await.unwrap();
+    assert_eq!(rig.version::<LimitScope>(4).await, 2);
+    assert_eq!(rig.shards.census().await.awake, 2);
+    rig.store.faults().clear();
+    let next = rig.killed().await;
+    assert_eq!(next.version::<LimitScope>(4).await, 2);
+    assert_eq!(next.state::<LimitScope>(3).await, states);
+}
+
+#[actix::test]
+async fn one_that_decides_does_not_sleep() {
+    let rig = Rig::new().await;
+    rig.ask::<LimitScope>(1, tier(10, 0)).await.unwrap();
+    rig.store.faults().once(Operation::Commit, Fault::Hang);
+    let under_way = rig.shards.submit::<LimitScope>(1, tier(20, 1));
+    rig.store.faults().wait_hanging(1).await;
+    rig.advance(60);
+    rig.breathe().await;
+    assert_eq!(rig.shards.census().await.awake, 1);
+    rig.store.faults().release();
+    under_way.await.unwrap().unwrap();
+    rig.advance(60);
+    rig.until(async |rig| rig.shards.census().await.awake == 0).await;
+    assert_eq!(rig.version::<LimitScope>(1).await, 2);
 }
 
 #[actix::test]
@@ -95,7 +137,7 @@ async fn over_the_cap_the_longest_unused_leave_at_once() {
         rig.clock.advance(Duration::from_millis(1));
         rig.ask::<LimitScope>(scope, tier(10, 0)).await.unwrap();
         rig.breathe().await;
-        assert!(rig.shards.census().await.0 <= 10, "after {scope}");
+        assert!(rig.shards.census().await.resident <= 10, "after {scope}");
     }
     assert_eq!(rig.version::<LimitScope>(0).await, 1);
 }
@@ -135,7 +177,7 @@ async fn a_full_mailbox_refuses_at_once_and_nothing_leaks() {
         // What is settled is read from the store when it comes back.
         rig.shards.settle_all().await.unwrap();
         rig.advance(1_000);
-        rig.until(async |rig| rig.shards.census().await.0 == 0).await;
+        rig.until(async |rig| rig.shards.census().await.resident == 0).await;
     }
 }
 

@@ -276,7 +276,7 @@ impl Rig {
     }
 
     pub(super) async fn open_effects(&self) -> usize {
-        self.shards.census().await.1
+        self.shards.census().await.open_effects
     }
 
     /// Lets whatever can go on do so.
