@@ -195,33 +195,6 @@ async fn told_twice_it_ends_at_once_and_names_what_was_under_way() {
     again.kill();
 }
 
-/// The same of the program itself, which ends with a code and a sentence of its own.
-#[actix_web::test]
-async fn a_stop_past_its_deadline_ends_with_a_code_and_a_sentence() {
-    let (data, witness) = (tempfile::tempdir().expect("a folder"), tempfile::tempdir().expect("a folder"));
-    let (addr, said) = (free_addr(), tempfile::tempdir().expect("a folder"));
-    let settings = ["server.shutdown_deadline=200ms"];
-    let mut process = Process::watched(data.path(), addr, &settings, said.path()).await;
-    let sandbox = sandbox(witness.path());
-    let tenant = Tenant::make(addr, &operator_token(data.path()), &sandbox.base_url(), 1).await;
-    let first = delivery(&[text(&customer(0), "wamid.first", WallClock::new().now(), "Hello")], &[]);
-    assert_eq!(tenant.push(addr, &first).await, Some(200));
-    let hang = NextFault { fault: Fault::Hang, times: 1, to: None };
-    assert!(sandbox.order(FaultPlan { next: [hang].into(), ..FaultPlan::default() }));
-    let conversation = threads(addr, &tenant.admin).await[0].0["id"].as_str().expect("an id").to_owned();
-    tenant.reply(addr, &conversation, "reply").await;
-    eventually("the call is under way", || async {
-        let metrics = http::call(addr, "GET", "/metrics", &[], Vec::new()).await;
-        String::from_utf8_lossy(&metrics.body).contains("tidegate_provider_calls_under_way 1").then_some(())
-    })
-    .await;
-    process.signal("TERM");
-    assert_eq!(process.ended(ENDS_WITHIN).await, 70);
-    let words = std::fs::read_to_string(said.path().join("stderr")).expect("it said something");
-    assert!(words.contains("tidegate: not everything was finished in time; it replays"), "{words}");
-    assert!(!words.contains("told twice"), "{words}");
-}
-
 /// A stop with a deadline that a call exceeds says that not everything was finished; the next start names it.
 #[actix_web::test]
 async fn a_stop_that_takes_too_long_is_cut_short() {
