@@ -40,7 +40,7 @@ impl Options {
             let value = rest.next().with_context(|| format!("`{flag}` needs a value, or does not exist"))?;
             match flag.as_str() {
                 "--addr" => {
-                    options.addr = value.parse().with_context(|| format!("`{value}` is no address and port"))?
+                    options.addr = value.parse().with_context(|| format!("`{value}` is no address and port"))?;
                 }
                 "--token" => options.token = Some(value.clone()),
                 "--tokens" => options.tokens = value.into(),
