@@ -5,6 +5,7 @@ pub mod body;
 pub mod client;
 pub mod close;
 mod connection;
+mod counts;
 pub mod cursor;
 pub mod entry;
 pub mod frame;

@@ -6,6 +6,7 @@ pub mod crowd;
 pub mod deliveries;
 pub mod drive;
 pub mod frames;
+pub mod listen;
 pub mod machine;
 pub mod options;
 pub mod process;

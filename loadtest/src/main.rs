@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
 use loadtest::options::{HELP, Options};
-use loadtest::{bare, scenarios};
+use loadtest::{bare, listen, scenarios};
 use tokio::signal::unix::{SignalKind, signal};
 
 /// The same as Tidegate's, so that the bare servers are held to no lower bar.
@@ -35,6 +35,15 @@ fn carry_out(arguments: &[String]) -> Result<bool> {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
             runtime.block_on(run(scenario, &options))
         }
+        [command, flags @ ..] if command == "listen" => {
+            let options = listen::Options::read(flags)?;
+            let token = options.token(std::env::var("AGENT1_TOKEN").ok())?;
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+            let ended = runtime.block_on(hear(&options, &token));
+            // A line that is being read from the terminal would hold the runtime.
+            runtime.shutdown_background();
+            ended.map(|()| true)
+        }
         [] => say(HELP).map(|()| true),
         [command] if ["help", "--help", "-h"].contains(&command.as_str()) => say(HELP).map(|()| true),
         _ => bail!("not understood; `loadtest help` lists what there is"),
@@ -51,6 +60,14 @@ async fn run(scenario: &str, options: &Options) -> Result<bool> {
     };
     say(&if options.json { report.json().context("a figure that is no number")? } else { report.text() })?;
     Ok(report.is_sound())
+}
+
+/// Listens until its end or a signal; being interrupted is how it is meant to end.
+async fn hear(options: &listen::Options, token: &str) -> Result<()> {
+    tokio::select! {
+        ended = listen::run(options, token, tokio::io::stdin(), say) => ended,
+        _ = tokio::signal::ctrl_c() => Ok(()),
+    }
 }
 
 fn say(text: &str) -> Result<()> {

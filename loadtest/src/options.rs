@@ -13,6 +13,7 @@ loadtest: drives a Tidegate server of its own over HTTP and websocket, and holds
   loadtest run fanout     events to many sockets, in percent of a bare relay's
   loadtest run memory     bytes per idle conversation and per socket
   loadtest run stalled    growth for a reader that stopped, and how long until it is closed
+  loadtest listen         an agent's socket of a server that runs: shows frames, sends the lines that are typed
   loadtest bare-handler   HMAC and JSON alone; for `run`
   loadtest bare-relay     one frame an event; for `run`
   cargo bench -p loadtest the embedded store, in percent of append and fdatasync
@@ -29,6 +30,12 @@ loadtest: drives a Tidegate server of its own over HTTP and websocket, and holds
   --sockets N             agents' sockets of `fanout` and `memory`, stalled ones of `stalled`
   --conversations N       conversations of `memory`
   --events N              events of `stalled`
+
+  of `listen`:
+  --addr ADDRESS:PORT     where the server listens (127.0.0.1:8080)
+  --token TOKEN           the member's token; else AGENT1_TOKEN of the environment, else of the file
+  --tokens FILE           where the seed left its tokens (data/tokens)
+  --for SECONDS           ends by itself after so long; Ctrl-C ends it always
 ";
 
 /// How many descriptors a process may have open: the bound of connections and sockets.

@@ -22,6 +22,8 @@ pub struct Socket {
     pub stream: TcpStream,
     /// What it has not cut yet.
     pub cutter: Cutter,
+    /// The server's greeting, where it came with the answer to the upgrade.
+    pub hello: Option<String>,
 }
 
 impl Socket {
@@ -56,13 +58,13 @@ impl Socket {
             bail!("no upgrade: {}", String::from_utf8_lossy(&read[..end]));
         }
         let mut cutter = Cutter::default();
-        let mut early = 0;
+        let mut early = Vec::new();
         // Frames that came with the head: `hello` at most, which carries nothing a driver needs.
-        cutter.take(&read[end + 4..], |_, _| early += 1)?;
-        if early > 1 {
+        cutter.take(&read[end + 4..], |_, text| early.push(String::from_utf8_lossy(text).into_owned()))?;
+        if early.len() > 1 {
             bail!("more than `hello` came before anything was asked");
         }
-        Ok(Self { stream, cutter })
+        Ok(Self { stream, cutter, hello: early.pop() })
     }
 
     /// Identifies and waits for `ready`. No event may come before it returns.
@@ -97,8 +99,16 @@ impl Socket {
         if count == 0 {
             bail!("the server closed the connection");
         }
+        self.cut(&read).await
+    }
+
+    /// The texts that are whole with these bytes; pings are answered.
+    ///
+    /// # Errors
+    /// The bytes are no frames, or the connection ended.
+    pub async fn cut(&mut self, read: &[u8]) -> Result<Vec<String>> {
         let (mut texts, mut pongs) = (Vec::new(), Vec::new());
-        self.cutter.take(&read, |kind, payload| match kind {
+        self.cutter.take(read, |kind, payload| match kind {
             Kind::Text => texts.push(String::from_utf8_lossy(payload).into_owned()),
             Kind::Ping => pongs.extend(frames::client_pong(payload)),
             Kind::Close | Kind::Other => {}

@@ -11,13 +11,15 @@ use crate::shards::CommandError;
 use crate::workspaces::Caller;
 
 impl Conversations {
-    /// Gives a conversation's contact to an owner, else to a team, else to nobody.
+    /// Gives a conversation's contact to an owner, else to a team, else to nobody. The version in the terms is the
+    /// contact's.
     ///
     /// # Errors
     /// See [`Self::line`]; an unknown member or team.
     pub async fn assign(
         &self,
         caller: &Caller,
+        asked: Asked,
         id: ConversationId,
         request: AssignRequest,
     ) -> Result<Assigned, CommandError> {
@@ -31,17 +33,18 @@ impl Conversations {
         {
             return Err(invalid("team", "there is no such team"));
         }
-        let author = caller.author;
-        self.tell_contact(line.contact, || ContactCommand::Assign { asked: Asked::by(author), owner, team }).await
+        self.tell_contact(line.contact, || ContactCommand::Assign { asked, owner, team }).await
     }
 
-    /// Asks a member to join in, or no longer. Whoever joined in may leave by themselves.
+    /// Asks a member to join in, or no longer. Whoever joined in may leave by themselves. The version in the terms is
+    /// the contact's.
     ///
     /// # Errors
     /// See [`Self::line`]; an unknown member.
     pub async fn collaborate(
         &self,
         caller: &Caller,
+        asked: Asked,
         id: ConversationId,
         request: CollaborateRequest,
     ) -> Result<Assigned, CommandError> {
@@ -51,7 +54,6 @@ impl Conversations {
         if !remove && !self.works_here(caller, member) {
             return Err(invalid("member", "nobody of that id works here"));
         }
-        let asked = Asked::by(caller.author);
         let command = || match remove {
             true => ContactCommand::RemoveCollaborator { asked, member },
             false => ContactCommand::AddCollaborator { asked, member },

@@ -1,11 +1,13 @@
 //! The small commands: closing, opening, snoozing, handing over, reading.
+//!
+//! Each is asked on terms: the version that it rests on, and the key under which it is one request.
 
 use super::api::{Changed, HandOverRequest, ReadRequest, SnoozeRequest};
 use super::{Conversations, invalid};
 use crate::domain::access::Action;
-use crate::domain::conversation::{Answer, Command, HandOver, Summary};
+use crate::domain::conversation::{Answer, Command, HandOver, OnTerms};
 use crate::domain::ids::ConversationId;
-use crate::domain::refusal::Refusal;
+use crate::domain::recall::Asked;
 use crate::shards::CommandError;
 use crate::workspaces::Caller;
 
@@ -14,18 +16,18 @@ impl Conversations {
     ///
     /// # Errors
     /// See [`Self::line`], and what the conversation refuses.
-    pub async fn close(&self, caller: &Caller, id: ConversationId) -> Result<Changed, CommandError> {
-        let author = caller.author;
-        self.change(caller, id, Action::Change, |_| Command::Close { author }).await
+    pub async fn close(&self, caller: &Caller, asked: Asked, id: ConversationId) -> Result<Changed, CommandError> {
+        let author = asked.author;
+        self.change(caller, asked, id, Action::Change, || Command::Close { author }).await
     }
 
     /// There is something to do.
     ///
     /// # Errors
     /// See [`Self::line`], and what the conversation refuses.
-    pub async fn open(&self, caller: &Caller, id: ConversationId) -> Result<Changed, CommandError> {
-        let author = caller.author;
-        self.change(caller, id, Action::Change, |_| Command::Open { author }).await
+    pub async fn open(&self, caller: &Caller, asked: Asked, id: ConversationId) -> Result<Changed, CommandError> {
+        let author = asked.author;
+        self.change(caller, asked, id, Action::Change, || Command::Open { author }).await
     }
 
     /// Be quiet until a time.
@@ -35,12 +37,13 @@ impl Conversations {
     pub async fn snooze(
         &self,
         caller: &Caller,
+        asked: Asked,
         id: ConversationId,
         request: SnoozeRequest,
     ) -> Result<Changed, CommandError> {
-        let (author, until) = (caller.author, request.until.0);
+        let (author, until) = (asked.author, request.until.0);
         let wake_on_reply = request.wake_on_reply.unwrap_or(true);
-        self.change(caller, id, Action::Change, |_| Command::Snooze { author, until, wake_on_reply }).await
+        self.change(caller, asked, id, Action::Change, || Command::Snooze { author, until, wake_on_reply }).await
     }
 
     /// People or a bot handle it from now on.
@@ -50,6 +53,7 @@ impl Conversations {
     pub async fn hand_over(
         &self,
         caller: &Caller,
+        asked: Asked,
         id: ConversationId,
         request: HandOverRequest,
     ) -> Result<Changed, CommandError> {
@@ -59,8 +63,8 @@ impl Conversations {
         {
             return Err(invalid("team", "there is no such team"));
         }
-        let order = HandOver { author: caller.author, to: to.into(), epoch, summary, team };
-        self.change(caller, id, Action::Change, |_| Command::HandOver(Box::new(order.clone()))).await
+        let order = HandOver { author: asked.author, to: to.into(), epoch, summary, team };
+        self.change(caller, asked, id, Action::Change, || Command::HandOver(Box::new(order.clone()))).await
     }
 
     /// The customer's messages up to one of them, or all, were read.
@@ -70,6 +74,7 @@ impl Conversations {
     pub async fn mark_read(
         &self,
         caller: &Caller,
+        asked: Asked,
         id: ConversationId,
         request: ReadRequest,
     ) -> Result<Changed, CommandError> {
@@ -81,35 +86,29 @@ impl Conversations {
                 None => return Err(invalid("up_to", "there is no such message here")),
             },
         };
-        let author = caller.author;
-        self.change(caller, line.id, Action::Send, |_| Command::MarkRead { author, up_to }).await
+        let author = asked.author;
+        self.change(caller, asked, line.id, Action::Send, || Command::MarkRead { author, up_to }).await
     }
 
     async fn change(
         &self,
         caller: &Caller,
+        asked: Asked,
         id: ConversationId,
         action: Action,
-        command: impl Fn(&Summary) -> Command,
+        command: impl Fn() -> Command,
     ) -> Result<Changed, CommandError> {
-        match self.ask(caller, id, action, command).await? {
+        match self.ask(caller, id, action, |_| on_terms(asked, command())).await? {
             (_, Answer::Changed { changed, version, epoch }) => Ok(Changed { changed, version, epoch }),
             _ => Err(CommandError::unavailable()),
         }
     }
+}
 
-    /// Refuses a change that rests on another version than the present one.
-    ///
-    /// # Errors
-    /// See [`Self::line`]; the version differs.
-    pub async fn check_version(
-        &self,
-        caller: &Caller,
-        id: ConversationId,
-        seen: Option<u64>,
-    ) -> Result<(), CommandError> {
-        let Some(seen) = seen else { return Ok(()) };
-        let version = self.line(caller, id, Action::See).await?.version;
-        if version == seen { Ok(()) } else { Err(Refusal::VersionMismatch { version }.into()) }
+/// A request on the asker's terms; one without any is asked as it is.
+pub(super) fn on_terms(asked: Asked, command: Command) -> Command {
+    match asked {
+        Asked { if_version: None, key: None, .. } => command,
+        asked => Command::OnTerms(Box::new(OnTerms { asked, command })),
     }
 }

@@ -1,12 +1,14 @@
 //! Sending: what the channel and the template allow is judged here, all else by the conversation.
 
 use super::api::{Moment, NoteRequest, SendRequest, Sent};
+use super::desk::on_terms;
 use super::{Conversations, invalid};
 use crate::channels::{self, ChannelError};
 use crate::domain::access::Action;
 use crate::domain::conversation::{Answer, Command, SendMessage, Summary, TemplateFacts};
 use crate::domain::ids::{ConversationId, MemberId, MessageId};
 use crate::domain::message::{MessageContent, ProviderMessageId};
+use crate::domain::recall::Asked;
 use crate::domain::refusal::Refusal;
 use crate::shards::CommandError;
 use crate::workspaces::Caller;
@@ -44,14 +46,20 @@ impl Conversations {
     ///
     /// # Errors
     /// See [`Self::line`]; there is no such message, or it is not to be sent again.
-    pub async fn retry(&self, caller: &Caller, id: ConversationId, message: MessageId) -> Result<Sent, CommandError> {
+    pub async fn retry(
+        &self,
+        caller: &Caller,
+        asked: Asked,
+        id: ConversationId,
+        message: MessageId,
+    ) -> Result<Sent, CommandError> {
         let line = self.line(caller, id, Action::Send).await?;
         let unknown = || CommandError::from(Refusal::NotFound { what: "message" });
         let place = self.place_of(&line, message).await?.ok_or_else(unknown)?;
         let stored = self.shards.message(place.thread, place.message).await?.ok_or_else(unknown)?;
         let template = self.template(&line, &stored.content)?;
-        let (author, switches) = (caller.author, self.switches);
-        let command = |_: &Summary| Command::Retry { message, author, template, switches };
+        let (author, switches) = (asked.author, self.switches);
+        let command = |_: &Summary| on_terms(asked, Command::Retry { message, author, template, switches });
         sent(&self.ask(caller, line.id, Action::Send, command).await?.1)
     }
 

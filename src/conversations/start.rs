@@ -1,15 +1,17 @@
 //! Beginning a conversation: with an address that somebody typed, or with a contact.
 
 use super::api::{Line, StartRequest, To};
+use super::desk::on_terms;
 use super::{Conversations, HOPS_MAX, invalid, not_found};
 use crate::domain::access::{Action, Subject, may};
 use crate::domain::contact::Contact;
 use crate::domain::content::AddressDetails;
-use crate::domain::conversation::{Command, Conversation, Origin, Start};
+use crate::domain::conversation::{Answer, Command, Conversation, Origin, Start};
 use crate::domain::effect::Assignment;
 use crate::domain::ids::{AccountId, AddressId, ContactId, ConversationId};
 use crate::domain::inbound::{Address, AddressSpace};
 use crate::domain::message::Channel;
+use crate::domain::recall::{Asked, CommandKey};
 use crate::domain::refusal::Refusal;
 use crate::shards::CommandError;
 use crate::workspaces::Caller;
@@ -26,11 +28,17 @@ struct Customer {
 }
 
 impl Conversations {
-    /// Begins a conversation, or opens the one there is; says whether it is new.
+    /// Begins a conversation, or opens the one there is; says whether it is new. A key begins one conversation: the
+    /// same request with it is answered the same.
     ///
     /// # Errors
     /// The account, the contact or the conversation is not the caller's to see; the address is none.
-    pub async fn start(&self, caller: &Caller, request: StartRequest) -> Result<(Line, bool), CommandError> {
+    pub async fn start(
+        &self,
+        caller: &Caller,
+        asked: Asked,
+        request: StartRequest,
+    ) -> Result<(Line, bool), CommandError> {
         let StartRequest { account, to, contact } = request;
         let workspace = self.workspaces.find(caller.workspace);
         let channel = workspace
@@ -48,23 +56,60 @@ impl Conversations {
             return Err(invalid("contact", "no address of this contact is known on the account's channel"));
         };
         let id = customer.known.unwrap_or_else(|| self.shards.node().keys.conversation(account, *first));
+        let id = match asked.key {
+            Some(key) => self.named_by(caller, key, account, id).await?,
+            None => id,
+        };
         let origin = Origin { workspace: caller.workspace, account, channel, contact: customer.contact, group: false };
-        self.begin(caller, id, Start { author: caller.author, origin, addresses: customer.addresses, open: true }).await
+        let start = Start { author: asked.author, origin, addresses: customer.addresses, open: true };
+        self.begin(caller, asked, id, start).await
     }
 
-    async fn begin(&self, caller: &Caller, id: ConversationId, start: Start) -> Result<(Line, bool), CommandError> {
-        let (mut asked, mut created) = (id, true);
+    /// The conversation that a key begins. It is bound to the key before anything begins, so that another body is
+    /// refused wherever its conversation would be.
+    async fn named_by(
+        &self,
+        caller: &Caller,
+        key: CommandKey,
+        account: AccountId,
+        to: ConversationId,
+    ) -> Result<ConversationId, CommandError> {
+        let workspace = caller.workspace;
+        let id = self.shards.node().keys.keyed(workspace, "start", &format!("{:032x}", key.key));
+        let command = Command::NameStart { key, workspace, account, to };
+        match self.shards.ask::<Conversation>(id, command).await? {
+            Answer::Forward { to } => Ok(to),
+            _ => Err(CommandError::unavailable()),
+        }
+    }
+
+    async fn begin(
+        &self,
+        caller: &Caller,
+        asked: Asked,
+        id: ConversationId,
+        start: Start,
+    ) -> Result<(Line, bool), CommandError> {
+        let (mut at, mut created) = (id, true);
         for _ in 0..HOPS_MAX {
             // One that is there is looked at first: opening it is no way around the access rule.
-            if let Some(line) = self.current(caller.workspace, asked).await? {
-                (asked, created) = (line.id, false);
-                self.line(caller, asked, Action::Change).await?;
+            if let Some(line) = self.current(caller.workspace, at).await? {
+                (at, created) = (line.id, false);
+                self.line(caller, at, Action::Change).await?;
             }
-            match self.shards.ask::<Conversation>(asked.0, Command::Start(Box::new(start.clone()))).await {
-                Err(CommandError::Refused(Refusal::Moved { to })) => asked = ConversationId(to),
+            let command = on_terms(asked, Command::Start(Box::new(start.clone())));
+            match self.shards.ask::<Conversation>(at.0, command).await {
+                Err(CommandError::Refused(Refusal::Moved { to })) => at = ConversationId(to),
                 outcome => {
                     outcome?;
-                    let line = self.current(caller.workspace, asked).await?.ok_or_else(not_found)?;
+                    let line = self.current(caller.workspace, at).await?.ok_or_else(not_found)?;
+                    // A repeat finds what the first time began, and is answered like it.
+                    let created = match asked.key.filter(|_| !created) {
+                        Some(key) => {
+                            self.shards.view::<Conversation, _>(line.id.0, move |state| state.was_begun_by(key)).await?
+                        }
+                        None => created,
+                    };
                     return Ok((Line::from(&*line), created));
                 }
             }

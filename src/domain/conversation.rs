@@ -19,6 +19,7 @@ mod outcome;
 mod receipt;
 mod send;
 mod summary;
+mod terms;
 #[cfg(test)]
 mod tests;
 
@@ -32,6 +33,7 @@ use super::effect::Assignment;
 use super::entity::{Context, Decision, Entity, EntityKind, Found, Lookup};
 use super::ids::{AccountId, ContactId, ConversationId, MemberId, WorkspaceId};
 use super::message::{Channel, MessageRef};
+use super::recall::Recall;
 use super::refusal::Refusal;
 use super::time::Timestamp;
 use super::window::Window;
@@ -39,8 +41,8 @@ use super::window::billing::{BillingClock, FreeEntry};
 
 pub use self::answer::{Answer, Departure};
 pub use self::command::{
-    ChangeConsent, ChangeIdentity, Command, HandOver, Handler, KnownMessage, Link, Origin, ReceiveMessage, RecordEcho,
-    RecordOutcome, RecordReceipt, SendMessage, Start, TemplateFacts,
+    ChangeConsent, ChangeIdentity, Command, HandOver, Handler, KnownMessage, Link, OnTerms, Origin, ReceiveMessage,
+    RecordEcho, RecordOutcome, RecordReceipt, SendMessage, Start, TemplateFacts,
 };
 pub use self::event::{ConversationEvent, FailureCode, Rule};
 pub use self::explain::Remembered;
@@ -116,6 +118,9 @@ pub struct Conversation {
     outbox: Outbox,
     mentions: Vec<(MemberId, Timestamp)>,
     version: u64,
+    /// The keys of requests, where there were any: most conversations never hear one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    keys: Option<Box<Recall>>,
 }
 
 impl Conversation {
@@ -212,6 +217,10 @@ impl Entity for Conversation {
             }
             Command::HandOver(order) => self.begun()?.hand_over(*order, draft()),
             Command::MarkRead { author, up_to } => self.begun()?.mark_read(author, up_to, draft()),
+            Command::OnTerms(request) => self.on_terms(*request, context),
+            Command::NameStart { key, workspace, account, to } => {
+                self.name_start(key, (workspace, account), to, context)
+            }
             Command::Wake => Ok(draft().wake()),
         }
     }

@@ -80,6 +80,15 @@ impl Recall {
         self.seen.iter().copied()
     }
 
+    /// Remembers a key where there are many that remember: for 24 hours and not longer, at most 256 of them.
+    pub fn remember_sparingly(&mut self, key: CommandKey, at: Timestamp) {
+        self.seen.retain(|(_, then)| *then + RECALL_FOR >= at);
+        if self.seen.len() >= RECALL_MIN {
+            self.seen.pop_front();
+        }
+        self.seen.push_back((key, at));
+    }
+
     /// Remembers a key, and lets the oldest go.
     pub fn remember(&mut self, key: CommandKey, at: Timestamp) {
         self.seen.push_back((key, at));
@@ -122,5 +131,18 @@ mod tests {
         recall.remember(key(2_000), Timestamp(0) + RECALL_FOR + Duration::from_millis(1));
         assert_eq!(recall.seen.len(), RECALL_MIN);
         assert_eq!(recall.is_repeat(Some(key(2_000))), Ok(true));
+    }
+
+    #[test]
+    fn sparing_memory_ends_with_the_day() {
+        let mut recall = Recall::default();
+        for number in 0..300 {
+            recall.remember_sparingly(key(number), Timestamp(0));
+        }
+        assert_eq!(recall.seen.len(), RECALL_MIN);
+        recall.remember_sparingly(key(300), Timestamp(0) + RECALL_FOR);
+        assert_eq!(recall.seen.len(), RECALL_MIN);
+        recall.remember_sparingly(key(301), Timestamp(0) + RECALL_FOR + Duration::from_millis(1));
+        assert_eq!(recall.iter().map(|(known, _)| known.key).collect::<Vec<_>>(), [300, 301]);
     }
 }

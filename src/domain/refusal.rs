@@ -1,6 +1,7 @@
 //! A rule said no. Not an error to anyone but the asker, who hears which rule and what to do.
 
 use std::fmt;
+use std::time::Duration;
 
 use super::author::Author;
 use super::time::Timestamp;
@@ -114,6 +115,8 @@ pub enum Refusal {
         limiter: &'static str,
         /// When.
         at: Timestamp,
+        /// How long that is from the refusal.
+        wait: Duration,
     },
     /// More than the product allows of something.
     TooMany {
@@ -214,7 +217,9 @@ impl fmt::Display for Refusal {
                     None => f.write_str(" until somebody resumes it."),
                 }
             }
-            Self::ComeBack { limiter, at } => write!(f, "The limiter {limiter} has nothing free; come back at {at}."),
+            Self::ComeBack { limiter, at, .. } => {
+                write!(f, "The limiter {limiter} has nothing free; come back at {at}.")
+            }
             Self::TooMany { what, allowed } => write!(f, "At most {allowed} {what} are allowed."),
             Self::Moved { .. } => f.write_str("It was merged into another; ask there."),
             Self::WrongAuthor { action, .. } => write!(f, "This kind of author may not {action}."),

@@ -16,7 +16,7 @@ const QUIET_WITHIN: Duration = Duration::from_secs(10);
 const STEP_MAX: Duration = Duration::from_secs(366 * 24 * 3_600);
 
 pub(super) fn routes(config: &mut web::ServiceConfig) {
-    config.route("/v1/clock", web::post().to(advance));
+    config.service(web::resource("/v1/clock").route(web::post().to(advance)));
 }
 
 #[derive(Deserialize)]

@@ -5,8 +5,9 @@ use std::time::Duration;
 use actix_web::body::{BodySize, BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::StatusCode;
+use actix_web::http::header::ALLOW;
 use actix_web::middleware::Next;
-use actix_web::{Error, HttpResponse, ResponseError, web};
+use actix_web::{Error, ResponseError, web};
 
 use super::{Edge, Problem};
 
@@ -24,7 +25,7 @@ pub async fn when_ready(
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     if edge.is_ready() || ALWAYS.contains(&request.path()) {
         let response = next.call(request).await?.map_into_boxed_body();
-        return Ok(if is_bare_refusal(&response) { response.into_response(other_method()) } else { response });
+        return Ok(if is_bare_refusal(&response) { other_method(response) } else { response });
     }
     let problem = Problem::unavailable("The server is starting or stopping.", Duration::from_secs(2));
     Ok(request.into_response(problem.error_response()))
@@ -36,7 +37,12 @@ fn is_bare_refusal(response: &ServiceResponse<BoxBody>) -> bool {
     response.status() == StatusCode::METHOD_NOT_ALLOWED && empty
 }
 
-fn other_method() -> HttpResponse {
-    let detail = "This path does not take this method; GET /v1/openapi.json tells which it takes.";
-    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", detail).into_response()
+/// The same refusal with a body; the methods that the path takes stay in `Allow`.
+fn other_method(bare: ServiceResponse<BoxBody>) -> ServiceResponse<BoxBody> {
+    let detail = "This path does not take this method; `Allow` tells which it takes.";
+    let mut refusal = Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", detail).into_response();
+    if let Some(allowed) = bare.headers().get(ALLOW) {
+        refusal.headers_mut().insert(ALLOW, allowed.clone());
+    }
+    bare.into_response(refusal)
 }

@@ -8,7 +8,7 @@ use super::{Asker, Operator, Problem};
 const DOCUMENT: &str = include_str!("openapi.json");
 
 pub(super) fn routes(config: &mut web::ServiceConfig) {
-    config.route("/v1/openapi.json", web::get().to(document));
+    config.service(web::resource("/v1/openapi.json").route(web::get().to(document)));
 }
 
 /// Nothing is open without a token but health and webhooks; any valid token does, the operator's too.

@@ -102,7 +102,7 @@ impl Problem {
         body.insert("detail".into(), json!(self.detail));
         body.insert("retryable".into(), json!(self.retry_after.is_some()));
         if let Some(pause) = self.retry_after {
-            body.insert("retry_after".into(), json!(pause.as_secs().max(1)));
+            body.insert("retry_after".into(), json!(whole_seconds(pause)));
         }
         if let Some(field) = &self.field {
             body.insert("field".into(), json!(field));
@@ -135,9 +135,9 @@ impl From<Refusal> for Problem {
         let mut problem = Self::new(status, refusal.code(), refusal.to_string());
         match refusal {
             Refusal::Invalid { field, .. } => problem.field = Some(field),
-            Refusal::ComeBack { at, .. } => {
+            Refusal::ComeBack { at, wait, .. } => {
                 problem.more.insert("at".into(), json!(at.to_string()));
-                problem.retry_after = Some(Duration::from_secs(1));
+                problem.retry_after = Some(wait);
             }
             Refusal::VersionMismatch { version } => {
                 problem.more.insert("version".into(), json!(version));
@@ -183,6 +183,11 @@ impl From<CommandError> for Problem {
     }
 }
 
+/// A pause as answers tell it: rounded up, at least a second.
+fn whole_seconds(pause: Duration) -> u64 {
+    (pause.as_secs() + u64::from(pause.subsec_nanos() > 0)).max(1)
+}
+
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.detail)
@@ -198,7 +203,7 @@ impl ResponseError for Problem {
         let mut response = HttpResponse::build(self.status);
         response.insert_header((CONTENT_TYPE, PROBLEM_JSON));
         if let Some(pause) = self.retry_after {
-            response.insert_header((RETRY_AFTER, pause.as_secs().max(1)));
+            response.insert_header((RETRY_AFTER, whole_seconds(pause)));
         }
         if self.status == StatusCode::UNAUTHORIZED {
             response.insert_header(("WWW-Authenticate", "Bearer"));
@@ -229,5 +234,16 @@ mod tests {
         assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
         assert_eq!(response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()), Some("1"));
         assert_eq!(Problem::from(CommandError::overloaded()).body()["retryable"], true);
+    }
+
+    #[test]
+    fn the_pause_is_told_twice_and_never_too_short() {
+        for (wait_ms, told) in [(0, 1), (1, 1), (1_000, 1), (1_001, 2), (299_999, 300)] {
+            let wait = Duration::from_millis(wait_ms);
+            let problem = Problem::from(Refusal::ComeBack { limiter: "sign_in", at: Timestamp(0) + wait, wait });
+            assert_eq!(problem.body()["retry_after"], told, "{wait_ms}");
+            let header = problem.error_response().headers().get(RETRY_AFTER).cloned().unwrap();
+            assert_eq!(header.to_str().unwrap(), told.to_string());
+        }
     }
 }

@@ -8,7 +8,7 @@ use super::{Edge, Problem};
 use crate::push::{self, Hub, UpgradeError};
 
 pub(super) fn routes(config: &mut web::ServiceConfig) {
-    config.route("/v1/agent/socket", web::get().to(upgrade));
+    config.service(web::resource("/v1/agent/socket").route(web::get().to(upgrade)));
 }
 
 async fn upgrade(

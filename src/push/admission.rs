@@ -9,6 +9,7 @@ use super::body::Body;
 use super::client::{Entrance, INTEREST_MAX};
 use super::close::Close;
 use super::connection::{Connection, Member, Phase, Replay};
+use super::counts;
 use super::cursor::Cursor;
 use super::frame::FRAME_IN_MAX_BYTES;
 use super::hub::Hub;
@@ -140,6 +141,7 @@ fn enter(connection: &Rc<Connection>, admitted: Admitted) {
                 Phase::Live { next: end, skip: None, news_from: end }
             }
             Some(cursor) => {
+                counts::resumed();
                 state.replayed = Some(0);
                 if gap {
                     state.tell_gap();

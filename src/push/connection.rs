@@ -13,6 +13,7 @@ use tokio::time::Instant;
 use super::body::Body;
 use super::client::Interest;
 use super::close::Close;
+use super::counts;
 use super::cursor::Cursor;
 use super::entry::{FeedEntry, Viewer};
 use super::frame::Encoding;
@@ -319,6 +320,7 @@ impl State {
 
     /// Announces that events are missing for good.
     pub(super) fn tell_gap(&mut self) {
+        counts::missed();
         self.tell(&json!({ "type": "gap" }));
     }
 

@@ -13,6 +13,7 @@ use tokio::time::{Instant, MissedTickBehavior, timeout};
 
 use super::close::Close;
 use super::connection::{Connection, Phase};
+use super::counts::{self, Counts};
 use super::cursor::Cursor;
 use super::entry::FeedEntry;
 use super::frame::{Encoding, Scratch};
@@ -44,6 +45,7 @@ pub(super) struct Inner {
     pub(super) access_changes: Cell<u64>,
     scratch: RefCell<Scratch>,
     replays: Arc<Semaphore>,
+    counts: Counts,
 }
 
 impl Hub {
@@ -64,6 +66,7 @@ impl Hub {
             access_changes: Cell::new(0),
             scratch: RefCell::default(),
             replays,
+            counts: Counts::new(),
         }));
         actix::spawn(hub.clone().run(notices, overflow));
         hub
@@ -256,6 +259,7 @@ impl Hub {
         let connection = Connection::new(number, encoding, self.hello());
         self.0.connections.borrow_mut().insert(number, Rc::clone(&connection));
         self.0.handle.count(true);
+        counts::opened();
         // It may have been let through just before the notice that sent everybody away.
         if self.0.handle.is_closed() {
             connection.close(Close::GoingAway);
@@ -272,6 +276,7 @@ impl Hub {
     pub(super) fn disconnect(&self, connection: &Connection) {
         if self.0.connections.borrow_mut().remove(&connection.number).is_some() {
             self.0.handle.count(false);
+            counts::closed(connection.state.borrow().closing);
         }
         let mut state = connection.state.borrow_mut();
         // A command under way may keep the connection for a while, but not a page of a replay.
@@ -285,6 +290,9 @@ impl Hub {
     pub(super) fn outgoing(&self, connection: &Rc<Connection>) -> Outgoing {
         let now = self.0.clock.now();
         let mut outgoing = connection.outgoing(&mut self.0.scratch.borrow_mut(), &self.0.settings, now);
+        if outgoing.frame.is_some() {
+            self.0.counts.sent(outgoing.events);
+        }
         if let Some(cursor) = outgoing.load.take() {
             self.load(connection, cursor);
         }

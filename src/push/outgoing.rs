@@ -25,6 +25,8 @@ const EMPTY_PAGES_MAX: u8 = 8;
 #[derive(Default)]
 pub(super) struct Outgoing {
     pub(super) frame: Option<Frame>,
+    /// How many events are in it.
+    pub(super) events: u64,
     pub(super) ping: Option<Proof>,
     pub(super) close: Option<Close>,
     /// More waits and could go at once.
@@ -37,6 +39,7 @@ pub(super) struct Outgoing {
 struct Sheet<'a> {
     writer: FrameWriter<'a>,
     left: u64,
+    events: u64,
     full: bool,
 }
 
@@ -50,6 +53,7 @@ impl Sheet<'_> {
     fn push(&mut self, seq: Option<u64>, body: &Body) {
         self.writer.push(seq, body);
         self.left -= 1;
+        self.events += u64::from(seq.is_some());
     }
 }
 
@@ -62,7 +66,7 @@ impl Connection {
             return outgoing;
         }
         let writer = FrameWriter::new(scratch, self.encoding, settings.frame_aim_bytes);
-        let mut sheet = Sheet { writer, left: state.window.room(settings.window), full: false };
+        let mut sheet = Sheet { writer, left: state.window.room(settings.window), events: 0, full: false };
         state.write_controls(&mut sheet);
         if outgoing.close.is_none()
             && let Some(room) = state.member.as_ref().map(|member| std::rc::Rc::clone(&member.room))
@@ -77,6 +81,7 @@ impl Connection {
                 state.write_outside(&mut sheet);
             }
         }
+        outgoing.events = sheet.events;
         let objects = u64::from(sheet.writer.objects());
         outgoing.more = sheet.full || state.closing != outgoing.close;
         outgoing.frame = sheet.writer.finish();

@@ -39,7 +39,8 @@ impl Attempts {
             (*since, *count) = (now, 0);
         }
         if *count >= ATTEMPTS_MAX {
-            return Err(Refusal::ComeBack { limiter: "sign_in", at: *since + SPAN });
+            let at = *since + SPAN;
+            return Err(Refusal::ComeBack { limiter: "sign_in", at, wait: at.since(now) });
         }
         *count += 1;
         Ok(())
@@ -62,7 +63,9 @@ mod tests {
             assert_eq!(attempts.begin(1, Timestamp::from_seconds(second)), Ok(()));
         }
         let at = Timestamp::from_seconds(300);
-        assert_eq!(attempts.begin(1, Timestamp::from_seconds(299)), Err(Refusal::ComeBack { limiter: "sign_in", at }));
+        let (limiter, wait) = ("sign_in", Duration::from_secs(1));
+        let refused = attempts.begin(1, Timestamp::from_seconds(299));
+        assert_eq!(refused, Err(Refusal::ComeBack { limiter, at, wait }));
         assert_eq!(attempts.begin(2, Timestamp::from_seconds(299)), Ok(()));
         assert_eq!(attempts.begin(1, at), Ok(()));
         attempts.succeeded(1);

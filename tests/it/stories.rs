@@ -4,6 +4,7 @@ mod account_events;
 mod accounts_are_connected;
 mod agents_answer;
 mod an_unprocessable_item;
+mod asked_once;
 mod bad_deliveries;
 mod bulk;
 mod contacts;

@@ -104,12 +104,14 @@ impl Conversation {
                 self.outbox.0.clear();
                 self.mentions.clear();
                 (self.unread, self.state) = (0, State::Closed);
+                self.keys = None;
             }
             Event::Absorbed { from, state, at } => self.take_in(*from, state, *at),
             Event::Aliased { id, workspace, account, to } => {
                 self.place = Some(Place { id: *id, workspace: *workspace, account: *account });
                 self.redirect = Some(*to);
             }
+            Event::KeyUsed { key, at } => self.take_key(*key, *at),
         }
     }
 
@@ -201,6 +203,7 @@ impl Conversation {
         }
         self.outbox.prune(at);
         self.mention(other.mentions.iter().copied(), at);
+        self.take_keys(&other.keys);
         if let Some(contact) = other.contact
             && self.is_newer(contact, &other.assignment)
         {

@@ -13,6 +13,7 @@ use crate::domain::ids::{
 use crate::domain::inbound::{Pricing, TemplateStatus};
 use crate::domain::message::{Channel, MessageContent, MessageContext, MessageRef, MessageStatus, ProviderMessageId};
 use crate::domain::outbound::{Failure, SendOutcome};
+use crate::domain::recall::{Asked, CommandKey};
 use crate::domain::time::Timestamp;
 use crate::domain::window::billing::Category;
 use crate::domain::window::profiles::{Switches, Tag};
@@ -130,8 +131,31 @@ pub enum Command {
         /// The newest message read; none is all.
         up_to: Option<MessageRef>,
     },
+    /// A request on the asker's terms. Answers as the request does.
+    OnTerms(Box<OnTerms>),
+    /// Request, of an id that is made of a key: from now on it stands for the conversation that the key begins.
+    /// Answers `Forward` with the conversation that the key named first.
+    NameStart {
+        /// The key.
+        key: CommandKey,
+        /// The tenant.
+        workspace: WorkspaceId,
+        /// The account.
+        account: AccountId,
+        /// The conversation.
+        to: ConversationId,
+    },
     /// From the shard's timer. Answers `Changed`.
     Wake,
+}
+
+/// The fields of [`Command::OnTerms`].
+#[derive(Clone, Debug)]
+pub struct OnTerms {
+    /// The terms.
+    pub asked: Asked,
+    /// The request.
+    pub command: Command,
 }
 
 /// The fields of [`Command::Start`].

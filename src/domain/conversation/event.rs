@@ -11,6 +11,7 @@ use crate::domain::effect::Assignment;
 use crate::domain::ids::{AccountId, AddressId, ContactId, ConversationId, MemberId, TeamId, WorkspaceId};
 use crate::domain::message::{Channel, MessageRef, MessageStatus};
 use crate::domain::outbound::ErrorClass;
+use crate::domain::recall::CommandKey;
 use crate::domain::time::Timestamp;
 use crate::domain::window::Form;
 use crate::domain::window::billing::Category;
@@ -255,6 +256,14 @@ pub enum ConversationEvent {
         /// Where the person's conversation is.
         to: ConversationId,
     },
+    /// A request with this key changed something.
+    #[serde(rename = "ku")]
+    KeyUsed {
+        /// The key.
+        key: CommandKey,
+        /// When.
+        at: Timestamp,
+    },
 }
 
 /// Why an attempt ended, in codes; the sentence is in the receipt's row.
@@ -323,7 +332,7 @@ impl ConversationEvent {
             Self::Assigned { .. } => "conversation.assigned",
             Self::MergeStarted { .. } => "conversation.merged",
             Self::Absorbed { .. } => "conversation.absorbed",
-            Self::MessageCharged { .. } | Self::Aliased { .. } => return None,
+            Self::MessageCharged { .. } | Self::Aliased { .. } | Self::KeyUsed { .. } => return None,
         })
     }
 }

@@ -8,6 +8,7 @@ use crate::conversations::api::{
     AssignRequest, CollaborateRequest, HandOverRequest, NoFields, NoteRequest, ReadRequest, SendRequest, SnoozeRequest,
 };
 use crate::domain::ids::ConversationId;
+use crate::domain::recall::Asked;
 use crate::http::{Edge, Problem, json, typing};
 use crate::push::Identity;
 
@@ -18,22 +19,25 @@ const ENVELOPE: [&str; 3] = ["type", "ref", "conversation"];
 pub(super) async fn run(edge: &Edge, identity: Identity, name: &str, body: Value) -> Result<Value, Problem> {
     let caller = edge.workspaces.caller(identity.workspace, identity.member).ok_or_else(Problem::unauthorized)?;
     let (id, fields) = opened(body)?;
+    let asked = Asked::by(caller.author);
     let conversations = &edge.conversations;
     match name {
         "send" => answer(conversations.send(&caller, id, read::<SendRequest>(fields)?).await?),
         "note" => answer(conversations.note(&caller, id, read::<NoteRequest>(fields)?).await?),
-        "assign" => answer(conversations.assign(&caller, id, read::<AssignRequest>(fields)?).await?),
-        "collaborate" => answer(conversations.collaborate(&caller, id, read::<CollaborateRequest>(fields)?).await?),
-        "hand_over" => answer(conversations.hand_over(&caller, id, read::<HandOverRequest>(fields)?).await?),
-        "snooze" => answer(conversations.snooze(&caller, id, read::<SnoozeRequest>(fields)?).await?),
-        "read" => answer(conversations.mark_read(&caller, id, read::<ReadRequest>(fields)?).await?),
+        "assign" => answer(conversations.assign(&caller, asked, id, read::<AssignRequest>(fields)?).await?),
+        "collaborate" => {
+            answer(conversations.collaborate(&caller, asked, id, read::<CollaborateRequest>(fields)?).await?)
+        }
+        "hand_over" => answer(conversations.hand_over(&caller, asked, id, read::<HandOverRequest>(fields)?).await?),
+        "snooze" => answer(conversations.snooze(&caller, asked, id, read::<SnoozeRequest>(fields)?).await?),
+        "read" => answer(conversations.mark_read(&caller, asked, id, read::<ReadRequest>(fields)?).await?),
         "open" => {
             read::<NoFields>(fields)?;
-            answer(conversations.open(&caller, id).await?)
+            answer(conversations.open(&caller, asked, id).await?)
         }
         "close" => {
             read::<NoFields>(fields)?;
-            answer(conversations.close(&caller, id).await?)
+            answer(conversations.close(&caller, asked, id).await?)
         }
         "typing" => {
             read::<NoFields>(fields)?;

@@ -5,7 +5,7 @@ mod form;
 mod shown;
 mod values;
 
-use actix_web::http::StatusCode;
+use actix_web::http::{Method, StatusCode};
 use actix_web::{HttpResponse, web};
 use serde_json::{Value, json};
 
@@ -34,13 +34,13 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
         .service(web::resource("/v1/contacts/{id}/assign").route(web::post().to(assign)))
         .service(
             web::resource("/v1/contacts/{id}/collaborators/{member}")
-                .route(web::post().to(join))
-                .route(web::delete().to(leave)),
+                .route(web::post().to(collaborate))
+                .route(web::delete().to(collaborate)),
         )
         .service(
             web::resource("/v1/contacts/{id}/labels/{label}")
-                .route(web::put().to(put_label))
-                .route(web::delete().to(take_label)),
+                .route(web::put().to(label))
+                .route(web::delete().to(label)),
         )
         .service(web::resource("/v1/contacts/{id}/consent").route(web::post().to(consent)))
         .service(web::resource("/v1/contacts/{id}/claim").route(web::post().to(claim)));
@@ -118,66 +118,32 @@ async fn assign(
     answer(&edge, &asker, saved, StatusCode::OK).await
 }
 
-async fn join(
-    edge: web::Data<Edge>,
-    asker: Asker,
-    terms: Terms,
-    path: web::Path<(String, String)>,
-) -> Result<HttpResponse, Problem> {
-    collaborate(&edge, &asker, &terms, &path, true).await
-}
-
-async fn leave(
-    edge: web::Data<Edge>,
-    asker: Asker,
-    terms: Terms,
-    path: web::Path<(String, String)>,
-) -> Result<HttpResponse, Problem> {
-    collaborate(&edge, &asker, &terms, &path, false).await
-}
-
+/// A member joins in by `POST`, and leaves by `DELETE`.
 async fn collaborate(
-    edge: &Edge,
-    asker: &Asker,
-    terms: &Terms,
-    (id, member): &(String, String),
-    join: bool,
-) -> Result<HttpResponse, Problem> {
-    let asked = asked(asker, terms, b"")?;
-    let (id, member) = (id_in_path(id, "contact")?, id_in_path::<MemberId>(member, "member")?);
-    let saved = edge.contacts.collaborate(asker, asked, id, member, join).await?;
-    answer(edge, asker, saved, StatusCode::OK).await
-}
-
-async fn put_label(
     edge: web::Data<Edge>,
     asker: Asker,
     terms: Terms,
+    method: Method,
     path: web::Path<(String, String)>,
 ) -> Result<HttpResponse, Problem> {
-    label(&edge, &asker, &terms, &path, true).await
+    let asked = asked(&asker, &terms, b"")?;
+    let (id, member) = (id_in_path(&path.0, "contact")?, id_in_path::<MemberId>(&path.1, "member")?);
+    let saved = edge.contacts.collaborate(&asker, asked, id, member, method != Method::DELETE).await?;
+    answer(&edge, &asker, saved, StatusCode::OK).await
 }
 
-async fn take_label(
-    edge: web::Data<Edge>,
-    asker: Asker,
-    terms: Terms,
-    path: web::Path<(String, String)>,
-) -> Result<HttpResponse, Problem> {
-    label(&edge, &asker, &terms, &path, false).await
-}
-
+/// A label is put on by `PUT`, and taken off by `DELETE`.
 async fn label(
-    edge: &Edge,
-    asker: &Asker,
-    terms: &Terms,
-    (id, label): &(String, String),
-    on: bool,
+    edge: web::Data<Edge>,
+    asker: Asker,
+    terms: Terms,
+    method: Method,
+    path: web::Path<(String, String)>,
 ) -> Result<HttpResponse, Problem> {
-    let asked = asked(asker, terms, b"")?;
-    let (id, label) = (id_in_path(id, "contact")?, id_in_path::<LabelId>(label, "label")?);
-    let saved = edge.contacts.label(asker, asked, id, label, on).await?;
-    answer(edge, asker, saved, StatusCode::OK).await
+    let asked = asked(&asker, &terms, b"")?;
+    let (id, label) = (id_in_path(&path.0, "contact")?, id_in_path::<LabelId>(&path.1, "label")?);
+    let saved = edge.contacts.label(&asker, asked, id, label, method != Method::DELETE).await?;
+    answer(&edge, &asker, saved, StatusCode::OK).await
 }
 
 async fn consent(

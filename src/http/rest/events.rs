@@ -12,7 +12,7 @@ use crate::push::entry::Sight as Seen;
 use crate::push::{Cursor, FeedEntry};
 
 pub(super) fn routes(config: &mut web::ServiceConfig) {
-    config.route("/v1/events", web::get().to(list));
+    config.service(web::resource("/v1/events").route(web::get().to(list)));
 }
 
 #[derive(Default, Deserialize)]

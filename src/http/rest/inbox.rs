@@ -14,7 +14,9 @@ use crate::http::paging::{Listed, Paging};
 use crate::http::{Asker, Edge, Problem};
 
 pub(super) fn routes(config: &mut web::ServiceConfig) {
-    config.route("/v1/inbox", web::get().to(list)).route("/v1/inbox/counts", web::get().to(counts));
+    config
+        .service(web::resource("/v1/inbox").route(web::get().to(list)))
+        .service(web::resource("/v1/inbox/counts").route(web::get().to(counts)));
 }
 
 #[derive(Default, Deserialize)]

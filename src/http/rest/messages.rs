@@ -14,10 +14,9 @@ use crate::http::paging::{self, Listed};
 /// Routes below a conversation's.
 pub(super) fn routes(config: &mut web::ServiceConfig) {
     config
-        .route("/messages", web::get().to(thread))
-        .route("/messages", web::post().to(send))
-        .route("/messages/{message}", web::get().to(read))
-        .route("/messages/{message}/retry", web::post().to(retry));
+        .service(web::resource("/messages").route(web::get().to(thread)).route(web::post().to(send)))
+        .service(web::resource("/messages/{message}").route(web::get().to(read)))
+        .service(web::resource("/messages/{message}/retry").route(web::post().to(retry)));
 }
 
 #[derive(Default, Deserialize)]
@@ -52,7 +51,8 @@ async fn send(about: About, request: HttpRequest, body: Body<SendRequest>) -> Re
 
 async fn retry(about: About, request: HttpRequest) -> Result<HttpResponse, Problem> {
     let message = message(&request)?;
-    Ok(HttpResponse::Accepted().json(about.edge.conversations.retry(&about.asker, about.id, message).await?))
+    let sent = about.edge.conversations.retry(&about.asker, about.asked(b""), about.id, message).await?;
+    Ok(HttpResponse::Accepted().json(sent))
 }
 
 fn message(request: &HttpRequest) -> Result<MessageId, Problem> {

@@ -22,7 +22,7 @@ const PAGE: usize = 500;
 
 pub(super) fn routes(config: &mut web::ServiceConfig) {
     // Providers' ids hold every character of Base64, the slash too.
-    config.route("/v1/webhooks/{id:.+}", web::get().to(look_up));
+    config.service(web::resource("/v1/webhooks/{id:.+}").route(web::get().to(look_up)));
 }
 
 async fn look_up(edge: web::Data<Edge>, asker: Asker, path: web::Path<String>) -> Result<HttpResponse, Problem> {

@@ -165,11 +165,11 @@ impl Contract {
     /// The operation that a path belongs to: of several, the one with the most literal steps.
     pub(crate) fn operation(&self, method: &str, path: &str) -> Option<&Value> {
         let paths = self.document["paths"].as_object()?;
-        let fitting = paths.iter().filter_map(|(template, item)| {
-            let operation = item.get(method.to_ascii_lowercase())?;
-            Some((fits(template, path, item["x-takes-slashes"] == true)?, operation))
-        });
-        fitting.max_by_key(|(literal, _)| *literal).map(|(_, operation)| operation)
+        let fitting = paths
+            .iter()
+            .filter_map(|(template, item)| Some((fits(template, path, item["x-takes-slashes"] == true)?, item)));
+        // The path is found first: one that does not take the method is not looked for under another name.
+        fitting.max_by_key(|(literal, _)| *literal)?.1.get(method.to_ascii_lowercase())
     }
 
     /// What a reference stands for; anything else stands for itself.

@@ -265,7 +265,7 @@ async fn a_key_does_what_its_scopes_say() {
     let mut keys = Vec::new();
     for scope in ["contacts:read", "contacts:write"] {
         let made = house.post("/v1/keys", admin, &json!({"name": scope, "scopes": [scope]})).await.expect(201);
-        keys.push(made["key"].as_str().expect("a key").to_owned());
+        keys.push(made["token"].as_str().expect("a token").to_owned());
     }
     let body = json!({"identities": [whatsapp("351912345678")]});
     assert_eq!(house.post("/v1/contacts", &keys[0], &body).await.problem(403), "forbidden");

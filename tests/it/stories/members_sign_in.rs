@@ -62,6 +62,10 @@ async fn whoever_does_not_fit_is_refused_alike() {
     // Now even the right password has to wait, and waits no longer than it is told.
     let resting = sign_in(&house, "grace@shop.example", PASSWORD).await;
     assert_eq!(resting.problem(429), "come_back");
+    assert_eq!((resting.json()["retry_after"].as_u64(), resting.header("retry-after")), (Some(300), Some("300")));
+    house.advance(Duration::from_millis(1_500));
+    let later = sign_in(&house, "grace@shop.example", PASSWORD).await;
+    assert_eq!((later.json()["retry_after"].as_u64(), later.header("retry-after")), (Some(299), Some("299")));
     house.advance(Duration::from_secs(300));
     sign_in(&house, "grace@shop.example", PASSWORD).await.expect(200);
     assert!(house.stop().await);
@@ -109,7 +113,7 @@ async fn a_key_does_what_its_scopes_say() {
     let headers = [("authorization", bearer.as_str()), ("idempotency-key", "reports")];
     let wanted = json!({"name": "Reports", "scopes": ["workspace:read", "events:read"]}).to_string().into_bytes();
     let made = call(house.addr(), "POST", "/v1/keys", &headers, wanted.clone()).await.expect(201);
-    let key = made["key"].as_str().unwrap();
+    let key = made["token"].as_str().unwrap();
     // A key is told once: whoever lost it makes another.
     let again = call(house.addr(), "POST", "/v1/keys", &headers, wanted).await;
     assert_eq!(again.problem(409), "already_exists");

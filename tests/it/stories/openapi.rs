@@ -282,6 +282,18 @@ async fn another_method_and_another_path_are_problems() {
     let house = House::new().await;
     let admin = house.token("ADMIN_TOKEN");
     assert_eq!(house.call("DELETE", "/v1/labels", admin, &json!({})).await.problem(405), "method_not_allowed");
+    for (path, item) in contract().document["paths"].as_object().expect("paths") {
+        let taken: BTreeSet<String> =
+            METHODS.iter().filter(|method| !item[**method].is_null()).map(|method| method.to_uppercase()).collect();
+        // A path of any kind of id: what it names is not looked for.
+        let asked: Vec<&str> = path.split('/').map(|step| if step.starts_with('{') { "x" } else { step }).collect();
+        for method in ["GET", "POST", "PUT", "PATCH", "DELETE"].into_iter().filter(|method| !taken.contains(*method)) {
+            let answer = house.call(method, &asked.join("/"), admin, &json!({})).await;
+            assert_eq!(answer.problem(405), "method_not_allowed", "{method} {path}");
+            let allowed = answer.header("allow").unwrap_or_default().split(", ").map(str::to_owned);
+            assert_eq!(allowed.collect::<BTreeSet<_>>(), taken, "{method} {path}");
+        }
+    }
     assert_eq!(house.get("/v1/flights", admin).await.problem(404), "not_found");
     // What is misspelt is said, and not left out.
     assert_eq!(house.get("/v1/labels?limti=3", admin).await.problem(422), "invalid");

@@ -6,6 +6,7 @@ use serde_json::json;
 use tidegate::app::Tokens;
 use tidegate::clock::{Clock, WallClock};
 
+use crate::house::socket::AgentSocket;
 use crate::house::whatsapp::{delivery, signature, text};
 use crate::house::{eventually, http};
 use crate::process::{Process, free_addr};
@@ -100,6 +101,19 @@ async fn metrics_count_and_the_log_is_discreet() {
     .await;
     assert_eq!(get("/v1/inbox".to_owned(), "tgt_a-token-that-nobody-made").await.status, 401);
 
+    let mut socket = AgentSocket::identified(addr, agent).await;
+    post(format!("/v1/conversations/{conversation}/close"), agent, json!({})).await.expect(200);
+    socket.until("conversation.closed").await;
+    let (mut again, _) = AgentSocket::resumed(addr, agent, &socket.cursor).await;
+    post(format!("/v1/conversations/{conversation}/open"), agent, json!({})).await.expect(200);
+    again.until("conversation.opened").await;
+    drop(socket);
+    eventually("the first socket is gone", || async {
+        let metrics = get("/metrics".to_owned(), "").await;
+        String::from_utf8_lossy(&metrics.body).contains("tidegate_sockets_closed_total{reason=").then_some(())
+    })
+    .await;
+
     let metrics = get("/metrics".to_owned(), "").await;
     let metrics = String::from_utf8(metrics.body.to_vec()).expect("text");
     for (series, least) in [
@@ -111,7 +125,11 @@ async fn metrics_count_and_the_log_is_discreet() {
         ("tidegate_append_seconds_count", 1.0),
         ("tidegate_store_fsyncs_total", 1.0),
         ("tidegate_activations_total", 1.0),
-        ("tidegate_agent_sockets", 0.0),
+        ("tidegate_agent_sockets", 1.0),
+        ("tidegate_sockets_opened_total", 2.0),
+        ("tidegate_socket_resumes_total", 1.0),
+        ("tidegate_socket_frames_total", 6.0),
+        ("tidegate_socket_events_total", 3.0),
         ("tidegate_provider_calls_under_way", 0.0),
     ] {
         let value = metrics.lines().find_map(|line| line.strip_prefix(series)?.trim().parse::<f64>().ok());

@@ -5,6 +5,7 @@ use crate::domain::author::Author;
 use crate::domain::ids::{AddressId, BotId, MemberId, MessageId, TeamId};
 use crate::domain::message::{MessageRef, MessageStatus};
 use crate::domain::outbound::ErrorClass;
+use crate::domain::recall::CommandKey;
 use crate::domain::window::Form;
 use crate::domain::window::billing::Category;
 use crate::domain::window::profiles::Tag;
@@ -55,6 +56,7 @@ fn samples() -> Vec<Event> {
         Event::MergeStarted { to: ConversationId(12), at },
         Event::Absorbed { from: ConversationId(13), state: Box::default(), at },
         Event::Aliased { id, workspace, account, to: ConversationId(12) },
+        Event::KeyUsed { key: CommandKey { key: 12, body: 13 }, at },
     ]
 }
 

@@ -31,8 +31,8 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
                 .route(web::patch().to(change))
                 .route(web::delete().to(disconnect)),
         )
-        .route("/v1/accounts/{id}/pause", web::post().to(pause))
-        .route("/v1/accounts/{id}/resume", web::post().to(resume));
+        .service(web::resource("/v1/accounts/{id}/pause").route(web::post().to(pause)))
+        .service(web::resource("/v1/accounts/{id}/resume").route(web::post().to(resume)));
 }
 
 #[derive(Serialize)]

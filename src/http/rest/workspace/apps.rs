@@ -20,8 +20,8 @@ const SECRET_BYTES_MAX: usize = 1_024;
 pub(super) fn routes(config: &mut web::ServiceConfig) {
     config
         .service(web::resource("/v1/apps").route(web::get().to(list)).route(web::post().to(register)))
-        .route("/v1/apps/{id}/secret", web::post().to(rotate))
-        .route("/v1/apps/{id}/old-secret", web::delete().to(retire));
+        .service(web::resource("/v1/apps/{id}/secret").route(web::post().to(rotate)))
+        .service(web::resource("/v1/apps/{id}/old-secret").route(web::delete().to(retire)));
 }
 
 #[derive(Serialize)]

@@ -19,7 +19,7 @@ use crate::workspaces::{Credential, digest_of, new_token};
 pub(super) fn routes(config: &mut web::ServiceConfig) {
     config
         .service(web::resource("/v1/keys").route(web::get().to(list)).route(web::post().to(create)))
-        .route("/v1/keys/{id}", web::delete().to(revoke));
+        .service(web::resource("/v1/keys/{id}").route(web::delete().to(revoke)));
 }
 
 #[derive(Serialize)]
@@ -40,7 +40,7 @@ struct NewKey {
 #[derive(Serialize)]
 struct Made {
     id: ApiKeyId,
-    key: String,
+    token: String,
 }
 
 async fn list(asker: Asker, edge: web::Data<Edge>, paging: Query<Paging>) -> Result<web::Json<Listed<Shown>>, Problem> {
@@ -80,7 +80,7 @@ async fn create(
         );
         return Err(Problem::new(StatusCode::CONFLICT, "already_exists", detail));
     }
-    Ok(HttpResponse::Created().json(Made { id, key: key.expose().clone() }))
+    Ok(HttpResponse::Created().json(Made { id, token: key.expose().clone() }))
 }
 
 async fn revoke(

@@ -11,7 +11,9 @@ use crate::http::rest::id_in_path;
 use crate::http::{Asker, Edge, Problem};
 
 pub(super) fn routes(config: &mut web::ServiceConfig) {
-    config.route("/v1/limits/{id}", web::get().to(read)).route("/v1/limits/{id}/tier", web::put().to(set_tier));
+    config
+        .service(web::resource("/v1/limits/{id}").route(web::get().to(read)))
+        .service(web::resource("/v1/limits/{id}/tier").route(web::put().to(set_tier)));
 }
 
 /// A tier in JSON: a number, or `"unlimited"`.

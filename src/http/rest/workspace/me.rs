@@ -13,7 +13,7 @@ use crate::http::{Asker, Edge, Problem};
 use crate::workspaces::Rights;
 
 pub(super) fn routes(config: &mut web::ServiceConfig) {
-    config.route("/v1/me", web::get().to(me));
+    config.service(web::resource("/v1/me").route(web::get().to(me)));
 }
 
 #[derive(Serialize)]

@@ -27,7 +27,7 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
                 .route(web::patch().to(change))
                 .route(web::delete().to(remove)),
         )
-        .route("/v1/members/{id}/tokens", web::post().to(issue_token));
+        .service(web::resource("/v1/members/{id}/tokens").route(web::post().to(issue_token)));
 }
 
 #[derive(Serialize)]

@@ -11,7 +11,9 @@ use crate::http::json::Body;
 use crate::http::{Asker, Edge, Problem};
 
 pub(super) fn routes(config: &mut web::ServiceConfig) {
-    config.route("/v1/sign-in", web::post().to(sign_in)).route("/v1/sign-out", web::post().to(sign_out));
+    config
+        .service(web::resource("/v1/sign-in").route(web::post().to(sign_in)))
+        .service(web::resource("/v1/sign-out").route(web::post().to(sign_out)));
 }
 
 #[derive(Deserialize)]

@@ -21,7 +21,7 @@ use crate::http::{Asker, Edge, Problem};
 pub(super) fn routes(config: &mut web::ServiceConfig) {
     config
         .service(web::resource("/v1/templates").route(web::get().to(list)).route(web::post().to(put)))
-        .route("/v1/templates/{id}", web::get().to(read));
+        .service(web::resource("/v1/templates/{id}").route(web::get().to(read)));
 }
 
 #[derive(Serialize)]
