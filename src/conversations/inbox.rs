@@ -6,7 +6,7 @@
 
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, HashMap};
-use std::ops::Bound;
+use std::ops::Bound::{Excluded, Unbounded};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::domain::access::{Action, Grants, may};
@@ -16,7 +16,7 @@ use crate::domain::message::Channel;
 use crate::domain::time::Timestamp;
 
 /// Which conversations a list shows, by state.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Shelf {
     /// There is something to do.
     Open,
@@ -53,7 +53,7 @@ impl Shelf {
 }
 
 /// Whose conversations a list shows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Whose {
     /// Everybody's that the reader may see.
     All,
@@ -99,7 +99,7 @@ pub struct InboxCount {
 const COUNTED_MAX: usize = 100_000;
 
 /// A place in a list: newest activity first, then by id.
-type Place = (Shelf, Whose, Reverse<Timestamp>, ConversationId);
+type Place = (Reverse<Timestamp>, ConversationId);
 
 /// When a conversation was last active: its newest message, else its beginning.
 #[must_use]
@@ -110,7 +110,8 @@ pub fn last_at(line: &Summary) -> Timestamp {
 #[derive(Default)]
 struct Lines {
     by_id: HashMap<ConversationId, Arc<Summary>>,
-    places: BTreeSet<Place>,
+    /// Each list's places. A list that nothing is in is not kept.
+    lists: HashMap<(Shelf, Whose), BTreeSet<Place>>,
 }
 
 type Part = HashMap<WorkspaceId, Lines>;
@@ -133,12 +134,10 @@ impl Inbox {
         let lines = part.entry(summary.workspace).or_default();
         let before = lines.by_id.remove(&summary.id);
         if let Some(before) = &before {
-            for place in places(before) {
-                lines.places.remove(&place);
-            }
+            lines.take_off(before);
         }
         if summary.moved_to.is_none() {
-            lines.places.extend(places(&summary));
+            lines.put_on(&summary);
             lines.by_id.insert(summary.id, Arc::new(summary));
         }
         before
@@ -203,6 +202,24 @@ impl Inbox {
 }
 
 impl Lines {
+    fn put_on(&mut self, line: &Summary) {
+        let shelf = Shelf::of(line.state);
+        for whose in all_whose(line) {
+            self.lists.entry((shelf, whose)).or_default().insert(place(line));
+        }
+    }
+
+    fn take_off(&mut self, line: &Summary) {
+        let shelf = Shelf::of(line.state);
+        for whose in all_whose(line) {
+            let Some(list) = self.lists.get_mut(&(shelf, whose)) else { continue };
+            list.remove(&place(line));
+            if list.is_empty() {
+                self.lists.remove(&(shelf, whose));
+            }
+        }
+    }
+
     fn of<'a>(
         &'a self,
         shelf: Shelf,
@@ -210,15 +227,12 @@ impl Lines {
         query: InboxQuery,
         now: Timestamp,
     ) -> impl Iterator<Item = Arc<Summary>> + 'a {
-        let whose = query.whose;
-        let from = match query.after {
-            Some((at, id)) => Bound::Excluded((shelf, whose, Reverse(at), id)),
-            None => Bound::Included((shelf, whose, Reverse(Timestamp(i64::MAX)), ConversationId(0))),
-        };
-        self.places
-            .range((from, Bound::Unbounded))
-            .take_while(move |place| place.0 == shelf && place.1 == whose)
-            .filter_map(|place| self.by_id.get(&place.3))
+        let after = query.after.map_or(Unbounded, |(at, id)| Excluded((Reverse(at), id)));
+        self.lists
+            .get(&(shelf, query.whose))
+            .into_iter()
+            .flat_map(move |list| list.range((after, Unbounded)))
+            .filter_map(|place| self.by_id.get(&place.1))
             .filter(move |line| query.channel.is_none_or(|channel| channel == line.channel))
             .filter(move |line| query.account.is_none_or(|account| account == line.account))
             .filter(move |line| may(grants, &line.subject(), Action::See, now))
@@ -227,17 +241,20 @@ impl Lines {
     }
 }
 
-fn places(line: &Summary) -> Vec<Place> {
+fn place(line: &Summary) -> Place {
+    (Reverse(last_at(line)), line.id)
+}
+
+/// Everybody whose list the conversation is in.
+fn all_whose(line: &Summary) -> impl Iterator<Item = Whose> {
     let of = &line.assignment;
-    let mut whose = vec![Whose::All];
-    whose.extend(of.owner.map(Whose::Owner));
-    whose.extend(of.team.map(Whose::Team));
-    if of.owner.is_none() && of.team.is_none() {
-        whose.push(Whose::Unassigned);
-    }
-    whose.extend(of.collaborators.iter().map(|member| Whose::Collaborator(*member)));
-    whose.extend(line.mentions.iter().map(|(member, _)| Whose::Mentioned(*member)));
-    whose.into_iter().map(|of| (Shelf::of(line.state), of, Reverse(last_at(line)), line.id)).collect()
+    let unassigned = of.owner.is_none() && of.team.is_none();
+    std::iter::once(Whose::All)
+        .chain(of.owner.map(Whose::Owner))
+        .chain(of.team.map(Whose::Team))
+        .chain(unassigned.then_some(Whose::Unassigned))
+        .chain(of.collaborators.iter().map(|member| Whose::Collaborator(*member)))
+        .chain(line.mentions.iter().map(|(member, _)| Whose::Mentioned(*member)))
 }
 
 #[cfg(test)]

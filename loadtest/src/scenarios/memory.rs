@@ -34,7 +34,7 @@ const WEIGHINGS: u32 = 16;
 const WEIGH_EVERY: Duration = Duration::from_millis(250);
 
 pub(super) async fn run(options: &Options) -> Result<Report> {
-    let conversations = options.conversations.unwrap_or(20_000);
+    let conversations = options.conversations.unwrap_or(90_000);
     let sockets = options.sockets.unwrap_or(2_000);
     let mut report = Report::begin("memory");
     report.did(format!(
