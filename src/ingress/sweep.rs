@@ -1,10 +1,12 @@
 //! The owner's sweep: items that their actors could not take at once are brought to them again.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::Ingress;
 use super::carry::Carried;
+use super::facts::{self, Target};
 use super::lanes::Left;
 use crate::shards::CommandError;
 
@@ -48,13 +50,20 @@ impl Sweep {
             let now = ingress.shards.node().surroundings.clock.now();
             let due = ingress.shards.deferred(shard, now, PAGE).await?;
             let mut off = Vec::with_capacity(due.len());
+            let mut full: HashSet<Option<Target>> = HashSet::new();
             for (key, item) in due {
+                let target = facts::target(&ingress.shards.node().keys, &item);
+                if full.contains(&target) {
+                    continue;
+                }
                 match ingress.carry(&item).await {
                     Ok(Carried::Taken) => off.push(key),
-                    Err(CommandError::Overloaded { .. } | CommandError::Unavailable { .. }) => {
-                        // It keeps its place; the others wait behind it until the shard answers again.
-                        break;
+                    Err(CommandError::Overloaded { .. }) => {
+                        // It keeps its place, and those of the same actor behind it; the others need not wait.
+                        full.insert(target);
                     }
+                    // Nobody of the shard answers: all keep their places.
+                    Err(CommandError::Unavailable { .. }) => break,
                     outcome => {
                         match ingress.leave(item, outcome) {
                             Left::Later(shard, due, item) => ingress.shards.defer(&[(shard, due, *item)]).await?,
