@@ -10,7 +10,7 @@ use super::author::Author;
 use super::entity::EntityKind;
 use super::ids::{AccountId, AddressId, ConversationId, WorkspaceId};
 use super::inbound::Address;
-use super::message::{Channel, MessageContent, MessageContext, MessageRef, MessageStatus, ProviderMessageId};
+use super::message::{Channel, MessageContent, MessageContext, MessageRef, MessageStatus, ProviderMessageId, newer};
 use super::outbound::Failure;
 use super::time::Timestamp;
 
@@ -20,6 +20,7 @@ pub struct StoredMessage {
     /// Who wrote it.
     pub author: Author,
     /// What it says.
+    #[serde(deserialize_with = "newer::content")]
     pub content: MessageContent,
     /// What it hangs on.
     pub context: MessageContext,

@@ -159,7 +159,7 @@ pub fn to_put(content: &Content) -> Result<Put, StoreError> {
         Content::ProviderRef { account, provider_id, conversation, message, attempt } => {
             put(provider_ref_key(*account, provider_id), &(conversation, message, attempt), message.at.micros())?
         }
-        Content::Address { id, details, at } => put(address_key(*id), details, at.micros())?,
+        Content::Address { id, details, at } => put_named(address_key(*id), details, at.micros())?,
         Content::WindowGate { conversation, opened_at, at } => {
             put(window_gate_key(*conversation), opened_at, at.micros())?
         }
