@@ -7,7 +7,7 @@
 mod any;
 mod cell;
 #[cfg(test)]
-mod contract;
+pub(crate) mod contract;
 pub mod embedded;
 pub mod encoding;
 mod head;

@@ -209,7 +209,7 @@ async fn contacts(shards: &Shards, config: &Config, workspace: WorkspaceId) -> R
             properties: vec![(PropertyKey::FirstName, Some(PropertyValue::Text(name)))],
             labels: Vec::new(),
             consents: vec![TypedConsent {
-                scope: ConsentScope::Address(id),
+                scope: ConsentScope::Address(Channel::WhatsApp, id),
                 topic: "marketing".to_owned(),
                 withdrawn: false,
             }],

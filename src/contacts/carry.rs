@@ -34,9 +34,10 @@ impl Contacts {
                 let command = || ContactCommand::Absorb { from: *from, payload: payload.clone() };
                 self.tell(*to, command).await
             }
-            Effect::RecordConsent { workspace, contact, address, topic, withdrawn, at } => {
+            Effect::RecordConsent { workspace, contact, channel, address, topic, withdrawn, at } => {
                 let command = || ContactCommand::RecordConsent {
                     workspace: *workspace,
+                    channel: *channel,
                     address: *address,
                     topic: topic.clone(),
                     withdrawn: *withdrawn,

@@ -99,10 +99,10 @@ impl Contacts {
     ) -> Result<Saved, CommandError> {
         needs_write(caller)?;
         let (id, person) = self.find_for(caller, id, Action::Change, "change this contact").await?;
-        if let ConsentScope::Address(address) = scope
-            && !person.identities.contains_key(&address)
+        if let ConsentScope::Address(channel, address) = scope
+            && !person.is_known_by(channel, address)
         {
-            return Err(invalid("address", "the contact is not known by this address").into());
+            return Err(invalid("address", "the contact is not known by this address on this channel").into());
         }
         let command = || ContactCommand::SetConsent { asked, scope, topic: topic.clone(), withdrawn };
         Ok(saved(&self.ask(id, command).await?, id, person.version))

@@ -62,7 +62,7 @@ impl Contacts {
     ) -> Result<ContactView, CommandError> {
         let mut ids: BTreeSet<AddressId> = person.identities.keys().copied().collect();
         ids.extend(person.consents.keys().filter_map(|(scope, _)| match scope {
-            ConsentScope::Address(address) => Some(*address),
+            ConsentScope::Address(_, address) => Some(*address),
             ConsentScope::Channel(_) => None,
         }));
         let ids: Vec<AddressId> = ids.into_iter().collect();

@@ -1,7 +1,7 @@
 //! Creating and changing a contact: its addresses are claimed, its values checked, and what is so already is
 //! not written again.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::Contacts;
 use super::access::needs_write;
@@ -244,14 +244,15 @@ impl Contacts {
         if draft.labels.iter().any(|label| !workspace.labels.contains(label)) {
             return invalid("labels".to_owned(), "the workspace has no such label");
         }
-        let own = self.addresses_of(caller.workspace, &draft.identities);
-        let known =
-            |address| own.contains(address) || person.is_some_and(|person| person.identities.contains_key(address));
+        let typed: BTreeSet<_> =
+            draft.identities.iter().map(|typed| (typed.channel, self.id_of(caller.workspace, typed))).collect();
         for consent in &draft.consents {
-            if let ConsentScope::Address(address) = &consent.scope
-                && !known(address)
+            if let ConsentScope::Address(channel, address) = consent.scope
+                && !typed.contains(&(channel, address))
+                && !person.is_some_and(|person| person.is_known_by(channel, address))
             {
-                return invalid("consents".to_owned(), "the contact is not known by this address");
+                let why = "the contact is not known by this address on this channel";
+                return invalid("consents".to_owned(), why);
             }
         }
         Ok(())

@@ -14,6 +14,7 @@ use crate::domain::access::Role;
 use crate::domain::contact::{ConsentScope, ContactDraft, PropertyKey, PropertyValue, TypedConsent};
 use crate::domain::effect::Effect;
 use crate::domain::ids::{ConversationId, LabelId, MemberId};
+use crate::domain::message::Channel;
 use crate::domain::recall::{Asked, CommandKey};
 use crate::domain::refusal::Refusal;
 use crate::domain::workspace::Scope;
@@ -94,7 +95,7 @@ async fn a_change_rests_on_its_version_and_on_what_the_workspace_defined() {
     let draft = ContactDraft { properties: vec![(unknown, None)], ..ContactDraft::default() };
     assert_eq!(update(asked(), draft).await, Err("invalid"));
     let consent = |digits| TypedConsent {
-        scope: ConsentScope::Address(scene.address(digits)),
+        scope: ConsentScope::Address(Channel::WhatsApp, scene.address(digits)),
         topic: "marketing".to_owned(),
         withdrawn: true,
     };
@@ -139,6 +140,7 @@ async fn consent_that_a_customer_gave_reaches_the_person() {
     let effect = Effect::RecordConsent {
         workspace: WORKSPACE,
         contact: scene.named(B),
+        channel: Channel::WhatsApp,
         address: scene.address(B),
         topic: "marketing".to_owned(),
         withdrawn: true,
@@ -146,7 +148,7 @@ async fn consent_that_a_customer_gave_reaches_the_person() {
     };
     assert_eq!(scene.contacts.carry(&effect).await, Some(Ok(())));
     let view = scene.contacts.read(&admin(), made.id).await.unwrap();
-    assert!(view.person.consent(scene.address(B), "marketing").unwrap().withdrawn);
+    assert!(view.person.consent(Channel::WhatsApp, scene.address(B), "marketing").unwrap().withdrawn);
     let not_ours = Effect::MarkRead {
         account: ACCOUNT,
         conversation: ConversationId(1),

@@ -5,6 +5,7 @@ mod line;
 mod message;
 mod moment;
 mod request;
+mod strict;
 
 pub use answer::{AccountStanding, Assigned, Changed, ConsentStanding, Explained, RefusalShown, Sent, Verdict};
 pub use line::{AddressShown, Detail, HandlerShown, Line};

@@ -111,8 +111,8 @@ impl Entity for Contact {
                 let seen = link::Seen { conversation, account, channel, addresses, at };
                 link::observe(self, workspace, &seen, context)
             }
-            ContactCommand::RecordConsent { workspace, address, topic, withdrawn, at } => {
-                link::record_consent(self, workspace, address, &topic, Consent { withdrawn, at }, context)
+            ContactCommand::RecordConsent { workspace, channel, address, topic, withdrawn, at } => {
+                link::record_consent(self, workspace, (channel, address), &topic, Consent { withdrawn, at }, context)
             }
             ContactCommand::Link { workspace, from, born } => link::link(self, workspace, from, born, context),
             ContactCommand::Absorb { from, payload } => link::absorb(self, from, &payload, context),

@@ -10,7 +10,7 @@ use super::author::Author;
 use super::entity::EntityKind;
 use super::ids::{AccountId, AddressId, ConversationId, WorkspaceId};
 use super::inbound::Address;
-use super::message::{MessageContent, MessageContext, MessageRef, MessageStatus, ProviderMessageId};
+use super::message::{Channel, MessageContent, MessageContext, MessageRef, MessageStatus, ProviderMessageId, newer};
 use super::outbound::Failure;
 use super::time::Timestamp;
 
@@ -20,6 +20,7 @@ pub struct StoredMessage {
     /// Who wrote it.
     pub author: Author,
     /// What it says.
+    #[serde(deserialize_with = "newer::content")]
     pub content: MessageContent,
     /// What it hangs on.
     pub context: MessageContext,
@@ -102,11 +103,13 @@ pub enum Content {
         /// When this became true.
         at: Timestamp,
     },
-    /// Whether an address wants messages on a topic: the gate that broadcasts read. Last write wins
+    /// Whether an address on a channel wants messages on a topic: the gate that broadcasts read. Last write wins
     /// by `at`, and an opt-out wins a tie.
     ConsentGate {
         /// The tenant.
         workspace: WorkspaceId,
+        /// The channel: the same phone may be reached by several.
+        channel: Channel,
         /// The address.
         address: AddressId,
         /// The topic; `marketing` is the one everybody has.

@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::ids::{AccountId, AddressId, ContactId, ConversationId, LimitScopeId, MemberId, TeamId, WorkspaceId};
-use super::message::MessageRef;
+use super::message::{Channel, MessageRef};
 use super::outbound::ErrorClass;
 use super::time::Timestamp;
 
@@ -143,6 +143,8 @@ pub enum Effect {
         workspace: WorkspaceId,
         /// The contact.
         contact: ContactId,
+        /// The channel on which it was said.
+        channel: Channel,
         /// The address.
         address: AddressId,
         /// The topic.

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::message::{MessageContent, MessageContext, MessageStatus, ProviderMessageId};
+use super::message::{MessageContent, MessageContext, MessageStatus, ProviderMessageId, newer};
 use super::outbound::Failure;
 use super::time::Timestamp;
 
@@ -99,6 +99,7 @@ pub enum InboundKind {
         /// The provider's time.
         at: Timestamp,
         /// What it says.
+        #[serde(deserialize_with = "newer::content")]
         content: MessageContent,
     },
     /// A person's addresses changed.
@@ -144,6 +145,7 @@ pub struct InboundMessage {
     /// The provider's time: it rules windows and order.
     pub at: Timestamp,
     /// What it says.
+    #[serde(deserialize_with = "newer::content")]
     pub content: MessageContent,
     /// What it hangs on.
     pub context: MessageContext,

@@ -1,5 +1,7 @@
 //! What a message is made of, on every channel, and the status it may have.
 
+pub mod newer;
+
 use serde::{Deserialize, Serialize};
 
 use super::ids::{MemberId, MessageId};
@@ -98,7 +100,6 @@ pub enum MediaKind {
 
 /// A piece of media: by the provider's id, by a link, or both.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Media {
     /// The provider's id of the bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -128,7 +129,7 @@ pub struct Media {
 
 /// A parameter of a template's component.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", tag = "type", deny_unknown_fields)]
+#[serde(rename_all = "snake_case", tag = "type")]
 pub enum TemplateParameter {
     /// Plain text; named templates need `name`.
     Text {
@@ -159,7 +160,7 @@ pub enum TemplateParameter {
 
 /// Which part of a template the parameters fill.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", tag = "type", deny_unknown_fields)]
+#[serde(rename_all = "snake_case", tag = "type")]
 pub enum TemplateSlot {
     /// The header.
     Header,
@@ -176,7 +177,6 @@ pub enum TemplateSlot {
 
 /// The parameters of one part of a template.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct TemplateFill {
     /// Which part.
     pub slot: TemplateSlot,
@@ -186,7 +186,6 @@ pub struct TemplateFill {
 
 /// One reply button.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct ReplyButton {
     /// What comes back when it is tapped; at most 256 characters on WhatsApp.
     pub id: String,
@@ -196,7 +195,6 @@ pub struct ReplyButton {
 
 /// One row of a list.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct ListRow {
     /// What comes back when it is chosen.
     pub id: String,
@@ -209,7 +207,6 @@ pub struct ListRow {
 
 /// One section of a list.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct ListSection {
     /// The section's title; needed when there are several.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -220,7 +217,7 @@ pub struct ListSection {
 
 /// What an interactive message lets the customer do.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", tag = "type", deny_unknown_fields)]
+#[serde(rename_all = "snake_case", tag = "type")]
 pub enum InteractiveAction {
     /// Up to three reply buttons.
     Buttons {
@@ -257,7 +254,6 @@ pub enum InteractiveAction {
 
 /// A message with buttons, a list, a link or a flow.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Interactive {
     /// The header's text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -273,7 +269,7 @@ pub struct Interactive {
 
 /// What a message says. JSON of this is what the API and the socket carry.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", tag = "type", deny_unknown_fields)]
+#[serde(rename_all = "snake_case", tag = "type")]
 pub enum MessageContent {
     /// Plain text.
     Text {

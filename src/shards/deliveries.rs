@@ -123,7 +123,7 @@ impl Shards {
     pub async fn keep(&self, kept: &[(DeliveryId, KeptDelivery)]) -> Result<(), CommandError> {
         let mut puts = Vec::with_capacity(kept.len());
         for (id, delivery) in kept {
-            puts.push(read(rows::put(delivery_key(*id), delivery, delivery.arrived_at.micros()))?);
+            puts.push(read(rows::put_named(delivery_key(*id), delivery, delivery.arrived_at.micros()))?);
         }
         self.write(puts).await
     }

@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 use crate::domain::content::{AddressDetails, Content, StoredMessage};
 use crate::domain::entity::EntityKind;
 use crate::domain::ids::{AccountId, AddressId, ConversationId, MessageId, WorkspaceId};
-use crate::domain::message::{MessageRef, MessageStatus, ProviderMessageId};
+use crate::domain::message::{Channel, MessageRef, MessageStatus, ProviderMessageId};
 use crate::domain::outbound::Failure;
 use crate::domain::time::Timestamp;
 use crate::store::{Put, Row, RowKey, ScanRange, StoreError, Table, encoding};
@@ -85,12 +85,13 @@ pub fn window_gate_key(conversation: ConversationId) -> RowKey {
     RowKey::new(Table::WindowGate, &conversation.0.to_be_bytes(), &[])
 }
 
-/// The row of an address's consent gate on a topic.
+/// The row of the consent gate of an address on a channel, on a topic.
 #[must_use]
-pub fn consent_gate_key(workspace: WorkspaceId, address: AddressId, topic: &str) -> RowKey {
-    let mut pk = [0; 32];
+pub fn consent_gate_key(workspace: WorkspaceId, channel: Channel, address: AddressId, topic: &str) -> RowKey {
+    let mut pk = [0; 33];
     pk[..16].copy_from_slice(&workspace.0.to_be_bytes());
-    pk[16..].copy_from_slice(&address.0.to_be_bytes());
+    pk[16] = channel as u8;
+    pk[17..].copy_from_slice(&address.0.to_be_bytes());
     RowKey::new(Table::ConsentGate, &pk, topic.as_bytes())
 }
 
@@ -158,13 +159,13 @@ pub fn to_put(content: &Content) -> Result<Put, StoreError> {
         Content::ProviderRef { account, provider_id, conversation, message, attempt } => {
             put(provider_ref_key(*account, provider_id), &(conversation, message, attempt), message.at.micros())?
         }
-        Content::Address { id, details, at } => put(address_key(*id), details, at.micros())?,
+        Content::Address { id, details, at } => put_named(address_key(*id), details, at.micros())?,
         Content::WindowGate { conversation, opened_at, at } => {
             put(window_gate_key(*conversation), opened_at, at.micros())?
         }
-        Content::ConsentGate { workspace, address, topic, withdrawn, at } => {
+        Content::ConsentGate { workspace, channel, address, topic, withdrawn, at } => {
             // An opt-out wins a tie: the larger bytes do, and `true` is larger.
-            put(consent_gate_key(*workspace, *address, topic), withdrawn, at.micros())?
+            put(consent_gate_key(*workspace, *channel, *address, topic), withdrawn, at.micros())?
         }
         Content::Private { kind, id, slot, value, at } => {
             Put { key: private_key(*kind, *id, slot), value: value.clone(), ts_us: at.micros(), ttl_s: 0 }
@@ -284,6 +285,23 @@ mod tests {
         let written = to_put(&content).expect("encodes");
         let row = Row { ck: written.key.ck().to_vec(), value: written.value.expect("has one"), ts_us: written.ts_us };
         assert_eq!(read_message(&row).expect("reads"), (at, message));
+    }
+
+    #[test]
+    fn a_consent_gate_is_of_one_channel_and_an_opt_out_wins_a_tie() {
+        let gate = |channel, withdrawn| {
+            let (workspace, address, topic) = (WorkspaceId(1), AddressId(2), "marketing".to_owned());
+            to_put(&Content::ConsentGate { workspace, channel, address, topic, withdrawn, at: Timestamp(3) })
+                .expect("encodes")
+        };
+        let (agreed, stopped) = (gate(Channel::WhatsApp, false), gate(Channel::WhatsApp, true));
+        assert_eq!((&agreed.key, agreed.ts_us), (&stopped.key, stopped.ts_us));
+        assert!(stopped.value > agreed.value, "of two rows with one time the store keeps the larger");
+        let keys: std::collections::BTreeSet<_> =
+            Channel::ALL.into_iter().map(|channel| gate(channel, true).key).collect();
+        assert_eq!(keys.len(), Channel::ALL.len());
+        let numbers: Vec<_> = Channel::ALL.into_iter().map(|channel| gate(channel, true).key.pk()[16]).collect();
+        assert_eq!(numbers, (0..9).collect::<Vec<u8>>(), "a channel's number is in stored keys");
     }
 
     #[test]

@@ -11,4 +11,5 @@ mod planter;
 mod random;
 mod replay;
 mod rig;
+mod stored_rows;
 mod timers;

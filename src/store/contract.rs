@@ -99,7 +99,7 @@ use on_every_engine;
 
 /// Compares stored bytes with those of a golden file, one row a line in hexadecimal. With
 /// `TIDEGATE_WRITE_GOLDEN` set it writes the file instead; a changed file needs a new version number.
-pub(super) fn golden(file: &str, rows: &[Vec<u8>]) {
+pub(crate) fn golden(file: &str, rows: &[Vec<u8>]) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(file);
     let found: String = rows.iter().map(|row| hex::encode(row) + "\n").collect();
     if std::env::var_os("TIDEGATE_WRITE_GOLDEN").is_some() {

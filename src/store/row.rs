@@ -20,7 +20,7 @@ pub enum Table {
     Address = 6,
     /// Gate: until when a conversation may be answered: (conversation).
     WindowGate = 7,
-    /// Gate: consent: (workspace, address; topic).
+    /// Gate: consent: (workspace, channel, address; topic).
     ConsentGate = 8,
     /// Private values of an entity: (kind, id; slot).
     Private = 9,

@@ -4,6 +4,7 @@ use serde::Deserialize;
 
 use super::line::HandlerShown;
 use super::moment::Moment;
+use super::strict;
 use crate::domain::ids::{AccountId, ContactId, MemberId, MessageId, TeamId};
 use crate::domain::inbound::AddressSpace;
 use crate::domain::message::MessageContent;
@@ -17,6 +18,7 @@ pub struct SendRequest {
     #[serde(default)]
     pub client_id: Option<String>,
     /// What it says.
+    #[serde(deserialize_with = "strict::content")]
     pub content: MessageContent,
     /// The message it answers.
     #[serde(default)]

@@ -45,7 +45,7 @@ pub(super) fn say(id: ContactId, event: &Event) -> Said {
 
 fn scope_shown(scope: ConsentScope) -> Value {
     match scope {
-        ConsentScope::Address(address) => json!({ "address": address }),
+        ConsentScope::Address(channel, address) => json!({ "channel": channel, "address": address }),
         ConsentScope::Channel(channel) => json!({ "channel": channel }),
     }
 }

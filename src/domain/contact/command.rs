@@ -101,6 +101,8 @@ pub enum ContactCommand {
     RecordConsent {
         /// The tenant.
         workspace: WorkspaceId,
+        /// The channel on which it was said.
+        channel: Channel,
         /// The address.
         address: AddressId,
         /// The topic.

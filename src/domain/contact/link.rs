@@ -41,7 +41,7 @@ pub(super) fn observe(state: &Contact, workspace: WorkspaceId, seen: &Seen, cont
 pub(super) fn record_consent(
     state: &Contact,
     workspace: WorkspaceId,
-    address: AddressId,
+    (channel, address): (Channel, AddressId),
     topic: &str,
     heard: Consent,
     context: &Context<'_>,
@@ -51,7 +51,7 @@ pub(super) fn record_consent(
         Contact::Nobody => Turn::birth(workspace, heard.at, Author::Customer, context),
         Contact::Person(person) => Turn::of(person, context),
     };
-    turn.consent(ConsentScope::Address(address), topic, heard.withdrawn, heard.at, Author::Customer)?;
+    turn.consent(ConsentScope::Address(channel, address), topic, heard.withdrawn, heard.at, Author::Customer)?;
     Ok(turn.end(ContactAnswer::Noted))
 }
 

@@ -15,9 +15,9 @@ use crate::domain::time::Timestamp;
 /// What a consent covers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum ConsentScope {
-    /// One address.
+    /// One address on a channel.
     #[serde(rename = "a")]
-    Address(AddressId),
+    Address(Channel, AddressId),
     /// Every address on a channel, also those that become known later.
     #[serde(rename = "c")]
     Channel(Channel),
@@ -101,15 +101,20 @@ impl Person {
         }
     }
 
-    /// What the person agreed to on an address: the latest of what was said of the address and of its channels.
+    /// What the person agreed to on an address of a channel: the latest of what was said of the address there and of
+    /// the whole channel.
     #[must_use]
-    pub fn consent(&self, address: AddressId, topic: &str) -> Option<Consent> {
-        let channels = self.identities.get(&address).into_iter().flatten();
-        channels
-            .map(|channel| ConsentScope::Channel(*channel))
-            .chain([ConsentScope::Address(address)])
+    pub fn consent(&self, channel: Channel, address: AddressId, topic: &str) -> Option<Consent> {
+        [ConsentScope::Channel(channel), ConsentScope::Address(channel, address)]
+            .into_iter()
             .filter_map(|scope| self.consents.get(&(scope, topic.to_owned())).copied())
             .reduce(|best, other| if other.outranks(&best) { other } else { best })
+    }
+
+    /// Whether the person is known by this address on this channel.
+    #[must_use]
+    pub fn is_known_by(&self, channel: Channel, address: AddressId) -> bool {
+        self.identities.get(&address).is_some_and(|channels| channels.contains(&channel))
     }
 
     /// The addresses known on a channel.

@@ -73,6 +73,7 @@ fn a_draft_becomes_a_person_whose_values_are_beside_the_log() {
     assert!(decision.effects.is_empty(), "the address names this very contact");
     let gate = Content::ConsentGate {
         workspace: WORKSPACE,
+        channel: Channel::WhatsApp,
         address: address(1),
         topic: "marketing".to_owned(),
         withdrawn: false,
@@ -131,6 +132,7 @@ fn assignment_is_copied_to_every_conversation_with_a_rising_version() {
 fn the_later_consent_stands_and_a_withdrawal_wins_a_tie() {
     let hear = |withdrawn, at| ContactCommand::RecordConsent {
         workspace: WORKSPACE,
+        channel: Channel::WhatsApp,
         address: address(1),
         topic: "marketing".to_owned(),
         withdrawn,
@@ -143,11 +145,51 @@ fn the_later_consent_stands_and_a_withdrawal_wins_a_tie() {
         for (withdrawn, at) in order {
             live.ask(9, hear(withdrawn, at)).unwrap();
         }
-        let consent = person_of(&live).consent(address(1), "marketing");
+        let consent = person_of(&live).consent(Channel::WhatsApp, address(1), "marketing");
         assert_eq!(consent, Some(Consent { withdrawn: true, at: Timestamp(5) }));
         live.ask(9, hear(false, 6)).unwrap();
-        assert!(!person_of(&live).consent(address(1), "marketing").unwrap().withdrawn);
+        assert!(!person_of(&live).consent(Channel::WhatsApp, address(1), "marketing").unwrap().withdrawn);
     }
+}
+
+#[test]
+fn an_opt_out_on_one_channel_leaves_the_other_alone() {
+    let on = |channel, at| ContactCommand::Observe {
+        workspace: WORKSPACE,
+        conversation: ConversationId(at as u128),
+        account: ACCOUNT,
+        channel,
+        addresses: vec![address(1)],
+        at: Timestamp(at),
+    };
+    let said = |channel, withdrawn, at| ContactCommand::RecordConsent {
+        workspace: WORKSPACE,
+        channel,
+        address: address(1),
+        topic: "marketing".to_owned(),
+        withdrawn,
+        at: Timestamp(at),
+    };
+    let mut live = Live::<Contact>::new(contact(1).0);
+    live.ask(1, on(Channel::WhatsApp, 1)).unwrap();
+    live.ask(2, on(Channel::Sms, 2)).unwrap();
+    live.ask(3, said(Channel::Sms, false, 3)).unwrap();
+    // The same phone, at the same moment, and later.
+    for at in [3, 4] {
+        let stop = live.ask(at, said(Channel::WhatsApp, true, at)).unwrap();
+        let gates: Vec<_> = stop.content.iter().collect();
+        assert!(matches!(gates[..], [Content::ConsentGate { channel: Channel::WhatsApp, withdrawn: true, .. }]));
+    }
+    let of =
+        |live: &Live<Contact>, channel| person_of(live).consent(channel, address(1), "marketing").unwrap().withdrawn;
+    assert_eq!((of(&live, Channel::WhatsApp), of(&live, Channel::Sms)), (true, false));
+    // A word on the whole channel reaches this address there, and nowhere else.
+    let (scope, topic) = (ConsentScope::Channel(Channel::Sms), "marketing".to_owned());
+    let stop = live.ask(5, ContactCommand::SetConsent { asked: asked(), scope, topic, withdrawn: true }).unwrap();
+    assert!(matches!(stop.content[..], [Content::ConsentGate { channel: Channel::Sms, withdrawn: true, .. }]));
+    live.ask(6, said(Channel::WhatsApp, false, 6)).unwrap();
+    assert_eq!((of(&live, Channel::WhatsApp), of(&live, Channel::Sms)), (false, true));
+    live.assert_replays();
 }
 
 #[test]
@@ -161,7 +203,7 @@ fn a_channels_consent_reaches_addresses_learned_later() {
         matches!(row, Content::ConsentGate { address: gate, withdrawn: true, at: Timestamp(1), .. } if *gate == address(2))
     });
     assert_eq!(gates.count(), 1);
-    assert!(person_of(&live).consent(address(2), "marketing").unwrap().withdrawn);
+    assert!(person_of(&live).consent(Channel::WhatsApp, address(2), "marketing").unwrap().withdrawn);
 }
 
 #[test]
@@ -356,7 +398,14 @@ fn stored_bytes_stay() {
             ContactEvent::Assigned { assignment: assignment.clone(), at, author },
             ContactEvent::CollaboratorsChanged { assignment, at, author },
             ContactEvent::ConsentChanged {
-                scope: ConsentScope::Address(AddressId(6)),
+                scope: ConsentScope::Channel(Channel::Sms),
+                topic: "marketing".to_owned(),
+                withdrawn: false,
+                at,
+                author,
+            },
+            ContactEvent::ConsentChanged {
+                scope: ConsentScope::Address(Channel::Line, AddressId(6)),
                 topic: "marketing".to_owned(),
                 withdrawn: true,
                 at,

@@ -60,8 +60,7 @@ impl<'a> Turn<'a> {
     pub(super) fn identities(&mut self, channel: Channel, addresses: &[AddressId], at: Timestamp, author: Author) {
         let mut added: Vec<AddressId> = Vec::new();
         for address in addresses {
-            let known = self.person.identities.get(address).is_some_and(|channels| channels.contains(&channel));
-            if !known && !added.contains(address) {
+            if !self.person.is_known_by(channel, *address) && !added.contains(address) {
                 added.push(*address);
             }
         }
@@ -186,12 +185,12 @@ impl<'a> Turn<'a> {
             return Err(Refusal::TooMany { what: "consents", allowed: CONSENTS_MAX });
         }
         self.push(ContactEvent::ConsentChanged { scope, topic: topic.to_owned(), withdrawn, at, author });
-        let addresses: Vec<AddressId> = match scope {
-            ConsentScope::Address(address) => vec![address],
-            ConsentScope::Channel(channel) => self.person.addresses_on(channel).collect(),
+        let (channel, addresses): (Channel, Vec<AddressId>) = match scope {
+            ConsentScope::Address(channel, address) => (channel, vec![address]),
+            ConsentScope::Channel(channel) => (channel, self.person.addresses_on(channel).collect()),
         };
         for address in addresses {
-            self.gate(address, topic.to_owned(), heard);
+            self.gate(channel, address, topic.to_owned(), heard);
         }
         Ok(())
     }
@@ -251,18 +250,18 @@ impl<'a> Turn<'a> {
             let ConsentScope::Channel(channel) = scope else { continue };
             for address in self.person.addresses_on(*channel) {
                 if only.is_none_or(|only| only.contains(&address)) {
-                    gates.push((address, topic.clone(), *consent));
+                    gates.push((*channel, address, topic.clone(), *consent));
                 }
             }
         }
-        for (address, topic, consent) in gates {
-            self.gate(address, topic, consent);
+        for (channel, address, topic, consent) in gates {
+            self.gate(channel, address, topic, consent);
         }
     }
 
-    fn gate(&mut self, address: AddressId, topic: String, consent: Consent) {
+    fn gate(&mut self, channel: Channel, address: AddressId, topic: String, consent: Consent) {
         let (workspace, Consent { withdrawn, at }) = (self.person.workspace, consent);
-        self.content.push(Content::ConsentGate { workspace, address, topic, withdrawn, at });
+        self.content.push(Content::ConsentGate { workspace, channel, address, topic, withdrawn, at });
     }
 
     fn copy_assignment(&mut self) {

@@ -190,12 +190,16 @@ impl<'a> Draft<'a> {
 
     /// Lays the consent gates of these addresses and tells the contact.
     pub(super) fn lay_consent(&mut self, said: Consent, addresses: &[AddressId]) {
-        let (Some(Place { workspace, .. }), Some(contact)) = (self.state.place, self.state.contact) else { return };
+        let (Some(Place { workspace, .. }), Some(contact), Some(channel)) =
+            (self.state.place, self.state.contact, self.state.channel)
+        else {
+            return;
+        };
         let Consent { withdrawn, at } = said;
         for address in addresses {
-            let topic = MARKETING.to_owned();
-            self.content(Content::ConsentGate { workspace, address: *address, topic: topic.clone(), withdrawn, at });
-            self.effect(Effect::RecordConsent { workspace, contact, address: *address, topic, withdrawn, at });
+            let (address, topic) = (*address, MARKETING.to_owned());
+            self.content(Content::ConsentGate { workspace, channel, address, topic: topic.clone(), withdrawn, at });
+            self.effect(Effect::RecordConsent { workspace, contact, channel, address, topic, withdrawn, at });
         }
     }
 }

@@ -8,7 +8,7 @@ use crate::domain::effect::{Assignment, Effect, EffectId};
 use crate::domain::ids::{AddressId, ContactId, ConversationId, LimitScopeId, MessageId};
 use crate::domain::inbound::LimitTier;
 use crate::domain::limit::LimitScope;
-use crate::domain::message::MessageRef;
+use crate::domain::message::{Channel, MessageRef};
 use crate::domain::outbound::ErrorClass;
 use crate::shards::record::{EntryView, entries};
 use crate::store::{Fault, Operation};
@@ -45,7 +45,15 @@ fn one_of_each() -> Vec<Effect> {
         Effect::LinkContact { to: contact, from: ContactId(9), created_at: at, at },
         Effect::AbsorbContact { to: contact, from: ContactId(9), payload: vec![3] },
         Effect::CopyAssignment { conversation, contact, assignment: Assignment::default() },
-        Effect::RecordConsent { workspace: WORKSPACE, contact, address: AddressId(8), topic, withdrawn: true, at },
+        Effect::RecordConsent {
+            workspace: WORKSPACE,
+            contact,
+            channel: Channel::WhatsApp,
+            address: AddressId(8),
+            topic,
+            withdrawn: true,
+            at,
+        },
         trouble(),
         Effect::SetLimitTier { scope: LimitScopeId(4), tier: LimitTier::Unlimited, at },
     ];

@@ -97,6 +97,11 @@ async fn what_cannot_be_read_is_refused_by_name() {
         (json!({"client_id": "c"}), "content"),
         (json!({"content": {"type": "text", "body": "x"}}), "client_id"),
         (json!({"client_id": "c", "content": {"type": "text", "body": "x"}, "extra": 1}), "extra"),
+        (json!({"client_id": "c", "content": {"type": "text", "body": "x", "colour": "red"}}), "content.colour"),
+        (
+            json!({"client_id": "c", "content": {"type": "media", "kind": "image", "media": {"url": "x"}}}),
+            "content.media.url",
+        ),
     ] {
         let refused = house.post(&messages, &agent, &body).await;
         assert_eq!((refused.problem(422).as_str(), &refused.json()["field"]), ("invalid", &json!(field)), "{body}");

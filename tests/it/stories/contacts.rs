@@ -71,13 +71,17 @@ async fn a_contact_is_made_read_and_changed_over_the_api() {
     let off = format!("{}/labels/{}", path_of(&contact), label.as_str().expect("an id"));
     assert_eq!(house.call("DELETE", &off, admin, &json!({})).await.expect(200)["labels"], json!([]));
     assert_eq!(house.call("PUT", &off, admin, &json!({})).await.expect(200)["labels"], json!([label]));
-    let stop = json!({"address": "351912345678", "topic": "marketing", "withdrawn": true});
+    let stop = json!({"channel": "whatsapp", "address": "351912345678", "topic": "marketing", "withdrawn": true});
     let stopped = house.post(&format!("{}/consent", path_of(&contact)), admin, &stop).await.expect(200);
-    let scope = json!({"space": "phone", "address": "351912345678"});
+    let scope = json!({"channel": "whatsapp", "space": "phone", "address": "351912345678"});
     let withdrawn =
         stopped["consents"].as_array().and_then(|all| all.iter().find(|one| one["scope"] == scope).cloned());
     assert_eq!(withdrawn.expect("it is listed")["withdrawn"], true);
     assert!(house.stop().await);
+}
+
+fn consent_on(channel: &str, address: &str) -> Value {
+    json!([{"channel": channel, "address": address, "topic": "marketing", "withdrawn": true}])
 }
 
 #[actix_web::test]
@@ -93,7 +97,12 @@ async fn a_wrong_request_names_its_field() {
         (with("properties", json!({"first_name": 7})), "properties.first_name"),
         (with("labels", json!(["lbl_00000000000000000000000000"])), "labels"),
         (with("consents", json!([{"topic": "marketing", "withdrawn": true}])), "consents[0].channel"),
-        (with("consents", json!([{"address": "351999999999", "topic": "x", "withdrawn": true}])), "consents"),
+        (
+            with("consents", json!([{"address": "351912345678", "topic": "x", "withdrawn": true}])),
+            "consents[0].channel",
+        ),
+        (with("consents", consent_on("whatsapp", "351999999999")), "consents"),
+        (with("consents", consent_on("sms", "351912345678")), "consents"),
     ];
     for (body, field) in cases {
         for method in ["POST", "PUT"] {
@@ -140,7 +149,7 @@ async fn whoever_was_typed_in_is_the_one_who_writes() {
     })
     .await;
     assert_eq!(contact["id"], typed["id"]);
-    let scope = json!({"space": "phone", "address": "351912000002"});
+    let scope = json!({"channel": "whatsapp", "space": "phone", "address": "351912000002"});
     assert_eq!((&contact["consents"][0]["scope"], &contact["consents"][0]["withdrawn"]), (&scope, &json!(true)));
 
     // Somebody nobody knew writes, and is a contact with the name the platform shows.

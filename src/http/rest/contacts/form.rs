@@ -41,7 +41,7 @@ pub(super) struct IdentityForm {
     username: Option<String>,
 }
 
-/// A consent on a channel, or on one address.
+/// A consent on a channel, or on one address there.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ConsentForm {
@@ -98,12 +98,12 @@ impl ConsentForm {
     pub(super) fn consent(self, edge: &Edge, workspace: WorkspaceId) -> Result<TypedConsent, Refusal> {
         let scope = match (self.channel, &self.address) {
             (Some(channel), None) => ConsentScope::Channel(channel),
-            (None, Some(text)) => {
+            (Some(channel), Some(text)) => {
                 let address = contacts::address(self.space.unwrap_or(AddressSpace::Phone), text)?;
-                ConsentScope::Address(edge.contacts.address_id(workspace, &address))
+                ConsentScope::Address(channel, edge.contacts.address_id(workspace, &address))
             }
-            (Some(_), Some(_)) | (None, None) => {
-                let why = "a consent is on a `channel` or on an `address`, one of the two".to_owned();
+            (None, _) => {
+                let why = "a consent is on a channel, and with an `address` on that one there".to_owned();
                 return Err(Refusal::Invalid { field: "channel".to_owned(), why });
             }
         };

@@ -51,7 +51,11 @@ fn identities(view: &ContactView) -> Vec<Value> {
 fn consents(view: &ContactView) -> Vec<Value> {
     let line = |((scope, topic), consent): (&(ConsentScope, String), &crate::domain::contact::Consent)| {
         let scope = match scope {
-            ConsentScope::Address(address) => named(view, *address),
+            ConsentScope::Address(channel, address) => {
+                let mut shown = named(view, *address);
+                shown["channel"] = json!(channel.word());
+                shown
+            }
             ConsentScope::Channel(channel) => json!({"channel": channel.word()}),
         };
         json!({"scope": scope, "topic": topic, "withdrawn": consent.withdrawn, "at": consent.at.to_string()})
