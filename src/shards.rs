@@ -31,7 +31,7 @@ mod tests;
 mod timers;
 mod turn;
 
-pub use deliveries::{DeferredItem, DeferredKey, KeptDelivery, KeptReason};
+pub use deliveries::{DeferredItem, DeferredKey, KeptDelivery, KeptPlace, KeptReason};
 pub use effect_runner::{Carrying, EffectRunner};
 pub use error::CommandError;
 pub use facts::ThreadPage;

@@ -6,19 +6,13 @@ use crate::domain::ids::{ConversationId, MessageId};
 use crate::domain::message::ProviderMessageId;
 use crate::shards::CommandError;
 
-/// Messages that are looked through at most for one that memory and receipts do not know.
-const LOOKED_THROUGH_MAX: usize = 5_000;
-/// Messages that are read at once.
-const PAGE: usize = 500;
-
 /// The conversation's own thread and those that are read through it.
 pub(super) fn threads_of(line: &Summary) -> Vec<ConversationId> {
     std::iter::once(line.id).chain(line.absorbed.iter().copied()).collect()
 }
 
 impl Conversations {
-    /// Where a message of a conversation is; of the older ones, only the newest 5,000 of a thread are found
-    /// if nothing of theirs was ever confirmed.
+    /// Where a message of a conversation is, however old it is.
     pub(super) async fn place_of(
         &self,
         line: &Summary,
@@ -34,17 +28,8 @@ impl Conversations {
             }
         }
         for thread in threads_of(line) {
-            let (mut before, mut looked_through) = (None, 0);
-            while looked_through < LOOKED_THROUGH_MAX {
-                let page = self.shards.thread(thread, before, PAGE).await?;
-                if let Some((at, _)) = page.messages.iter().find(|(at, _)| at.id == message) {
-                    return Ok(Some(Remembered { thread, message: *at, sent: None }));
-                }
-                looked_through += page.messages.len();
-                match page.messages.last() {
-                    Some((oldest, _)) if page.more => before = Some(*oldest),
-                    _ => break,
-                }
+            if let Some(message) = self.shards.place_in_thread(thread, message).await? {
+                return Ok(Some(Remembered { thread, message, sent: None }));
             }
         }
         Ok(None)

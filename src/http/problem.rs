@@ -73,6 +73,13 @@ impl Problem {
         self
     }
 
+    /// The same with one more thing that programs may read.
+    #[must_use]
+    pub fn with(mut self, name: &str, value: Value) -> Self {
+        self.more.insert(name.to_owned(), value);
+        self
+    }
+
     /// The stable code.
     #[must_use]
     pub const fn code(&self) -> &'static str {

@@ -5,6 +5,7 @@ mod conversations;
 mod events;
 mod inbox;
 mod messages;
+mod webhook_list;
 mod webhook_lookup;
 mod workspace;
 
@@ -20,6 +21,7 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
         .configure(inbox::routes)
         .configure(conversations::routes)
         .configure(events::routes)
+        .configure(webhook_list::routes)
         .configure(webhook_lookup::routes)
         .configure(workspace::routes);
 }

@@ -11,7 +11,7 @@ use crate::domain::ids::{AccountId, AppId, DeliveryId, WorkspaceId};
 use crate::domain::inbound::InboundItem;
 use crate::domain::message::Channel;
 use crate::domain::time::Timestamp;
-use crate::store::{Put, RowKey, ScanRange, Store, StoreError, Table};
+use crate::store::{Put, Row, RowKey, ScanRange, Store, StoreError, Table};
 
 /// A row's clustering key, as the sweep deletes it.
 pub type DeferredKey = Vec<u8>;
@@ -37,20 +37,29 @@ pub struct DeferredItem {
     pub item: InboundItem,
 }
 
-/// Why a delivery has a row of its own. The word is stable.
+/// A kept delivery's place in a list: when it arrived, then its id.
+pub type KeptPlace = (Timestamp, DeliveryId);
+
+/// Why a delivery has a row of its own. The word is stable, and the number is stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[repr(u8)]
 pub enum KeptReason {
     /// Nobody here has connected the account it names.
-    Unrouted,
+    Unrouted = 1,
     /// It was signed, and its bytes could not be understood.
-    Unreadable,
+    Unreadable = 2,
     /// Its actor panicked over it three times.
-    Unprocessable,
+    Unprocessable = 3,
     /// A receipt for a message that nobody here sent.
-    Unmatched,
+    Unmatched = 4,
     /// A kind that this version does not know.
-    Unknown,
+    Unknown = 5,
+}
+
+impl KeptReason {
+    /// Every reason.
+    pub const ALL: [Self; 5] = [Self::Unrouted, Self::Unreadable, Self::Unprocessable, Self::Unmatched, Self::Unknown];
 }
 
 /// A delivery, or one item of it, that nobody took.
@@ -121,8 +130,10 @@ impl Shards {
     /// # Errors
     /// The store did not take it: the delivery must be refused.
     pub async fn keep(&self, kept: &[(DeliveryId, KeptDelivery)]) -> Result<(), CommandError> {
-        let mut puts = Vec::with_capacity(kept.len());
+        let mut puts = Vec::with_capacity(kept.len() * 2);
         for (id, delivery) in kept {
+            let (pk, ck) = (list_pk(delivery.app, delivery.reason), list_ck((delivery.arrived_at, *id)));
+            puts.push(read(rows::put(RowKey::new(Table::DeliveryList, &pk, &ck), &(), delivery.arrived_at.micros()))?);
             puts.push(read(rows::put_named(delivery_key(*id), delivery, delivery.arrived_at.micros()))?);
         }
         self.write(puts).await
@@ -135,6 +146,30 @@ impl Shards {
     pub async fn kept(&self, id: DeliveryId) -> Result<Option<KeptDelivery>, CommandError> {
         let row = read(self.node().store.get(&delivery_key(id)).await)?;
         row.map(|row| read(rows::value(Table::Delivery, &row.value))).transpose()
+    }
+
+    /// An app's deliveries that were kept for one reason, newest first, before a place; at most `limit`, 1 to 1,000.
+    /// One that came again, or is kept for another reason by now, still has its earlier places.
+    ///
+    /// # Errors
+    /// The store did not answer.
+    pub async fn kept_list(
+        &self,
+        app: AppId,
+        reason: KeptReason,
+        before: Option<KeptPlace>,
+        limit: usize,
+    ) -> Result<Vec<KeptPlace>, CommandError> {
+        let mut range = ScanRange::last(limit.clamp(1, 1_000));
+        if let Some(before) = before {
+            range = range.after(list_ck(before).to_vec());
+        }
+        let page = read(self.node().store.scan(Table::DeliveryList, &list_pk(app, reason), range).await)?;
+        let place = |row: &Row| {
+            let id = row.ck.get(8..24)?.try_into().ok()?;
+            Some((rows::time_of_key(&row.ck)?, DeliveryId(u128::from_be_bytes(id))))
+        };
+        Ok(page.rows.iter().filter_map(place).collect())
     }
 
     /// The id under which an item, or a whole body, of an app is kept.
@@ -157,4 +192,17 @@ impl Shards {
 
 fn delivery_key(id: DeliveryId) -> RowKey {
     RowKey::new(Table::Delivery, &id.0.to_be_bytes(), &[])
+}
+
+fn list_pk(app: AppId, reason: KeptReason) -> [u8; 17] {
+    let mut pk = [reason as u8; 17];
+    pk[..16].copy_from_slice(&app.0.to_be_bytes());
+    pk
+}
+
+fn list_ck((arrived_at, id): KeptPlace) -> [u8; 24] {
+    let mut ck = [0; 24];
+    ck[..8].copy_from_slice(&rows::time_key(arrived_at));
+    ck[8..].copy_from_slice(&id.0.to_be_bytes());
+    ck
 }

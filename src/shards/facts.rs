@@ -13,6 +13,8 @@ use crate::store::{ScanRange, Store, StoreError, Table};
 
 /// A message has at most so many receipts that matter: statuses times attempts.
 const RECEIPTS_MAX: usize = 256;
+/// Rows of a thread that are read at once where one is looked for.
+const KEYS_AT_ONCE: usize = 500;
 /// An entity has at most so many private values.
 const PRIVATES_MAX: usize = 4_096;
 
@@ -37,6 +39,31 @@ impl Shards {
     ) -> Result<Option<StoredMessage>, CommandError> {
         let row = read(self.node().store.get(&rows::message_key(conversation, at)).await)?;
         row.map(|row| read(rows::value(Table::Message, &row.value))).transpose()
+    }
+
+    /// Where a message stands in a thread. The whole thread is looked through, newest first, so many keys at a time.
+    ///
+    /// # Errors
+    /// The store did not answer.
+    pub async fn place_in_thread(
+        &self,
+        conversation: ConversationId,
+        message: MessageId,
+    ) -> Result<Option<MessageRef>, CommandError> {
+        let pk = conversation.0.to_be_bytes();
+        let mut range = ScanRange::last(KEYS_AT_ONCE);
+        loop {
+            let page = read(self.node().store.scan(Table::Message, &pk, range).await)?;
+            let mut places = page.rows.iter().filter_map(|row| rows::message_of_ck(&row.ck));
+            if let Some(found) = places.find(|at| at.id == message) {
+                return Ok(Some(found));
+            }
+            match page.rows.last() {
+                Some(oldest) if page.more => range = ScanRange::last(KEYS_AT_ONCE).after(oldest.ck.clone()),
+                _ => return Ok(None),
+            }
+            tokio::task::yield_now().await;
+        }
     }
 
     /// Messages of a thread before `before`, or the newest; at most `limit`, 1 to 1,000.

@@ -2,7 +2,7 @@
 
 use std::ops::Bound;
 
-/// Every table. The number is stored: append only. `cql/` names each in the words below.
+/// Every table. The number is stored: append only; 16 and 19 stay free. `cql/` names each in the words below.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]
 pub enum Table {
@@ -36,20 +36,16 @@ pub enum Table {
     Ingress = 14,
     /// Deliveries that are unrouted, unreadable or parked: (delivery).
     Delivery = 15,
-    /// Provider item ids of recent items, for `GET /v1/webhooks/{id}`: (item id).
-    Item = 16,
     /// Contacts of a workspace: (workspace, slice; contact).
     ContactList = 17,
     /// Workspaces: ("all"; workspace).
     WorkspaceList = 18,
-    /// Digests of member tokens and API keys: (digest).
-    Credential = 19,
-    /// Parked deliveries and unrouted ones by time, for listing: (kind, day; time, delivery).
+    /// Kept deliveries by time, for listing: (app, reason; time, delivery).
     DeliveryList = 20,
 }
 
 impl Table {
-    const ALL: [Self; 20] = [
+    const ALL: [Self; 18] = [
         Self::Meta,
         Self::Entity,
         Self::Message,
@@ -65,10 +61,8 @@ impl Table {
         Self::Feed,
         Self::Ingress,
         Self::Delivery,
-        Self::Item,
         Self::ContactList,
         Self::WorkspaceList,
-        Self::Credential,
         Self::DeliveryList,
     ];
 
@@ -97,10 +91,8 @@ impl Table {
             Self::Feed => "feed",
             Self::Ingress => "ingress",
             Self::Delivery => "delivery",
-            Self::Item => "item",
             Self::ContactList => "contact_list",
             Self::WorkspaceList => "workspace_list",
-            Self::Credential => "credential",
             Self::DeliveryList => "delivery_list",
         }
     }
@@ -109,7 +101,7 @@ impl Table {
     /// an engine need not look for a newer row before it writes.
     #[must_use]
     pub const fn in_order(self) -> bool {
-        !matches!(self, Self::Address | Self::WindowGate | Self::ConsentGate | Self::Private | Self::Credential)
+        !matches!(self, Self::Address | Self::WindowGate | Self::ConsentGate | Self::Private)
     }
 }
 

@@ -32,8 +32,7 @@ fn with_ttl(mut put: Put, ttl_s: u32) -> Put {
 }
 
 /// Tables where writes may come in any order.
-const ANY_ORDER: [Table; 5] =
-    [Table::Address, Table::WindowGate, Table::ConsentGate, Table::Private, Table::Credential];
+const ANY_ORDER: [Table; 4] = [Table::Address, Table::WindowGate, Table::ConsentGate, Table::Private];
 
 async fn every_order_of_writes_ends_the_same(bench: Bench) {
     let value = |bytes: &[u8], ts_us| Put::new(Table::Private, b"", b"", bytes.to_vec(), ts_us);
@@ -74,13 +73,13 @@ async fn every_order_of_writes_ends_the_same(bench: Bench) {
 }
 
 async fn the_same_put_twice_changes_nothing(bench: Bench) {
-    let put = with_ttl(Put::new(Table::Item, b"p", b"c", b"v".to_vec(), 7), 60);
+    let put = with_ttl(Put::new(Table::Receipt, b"p", b"c", b"v".to_vec(), 7), 60);
     for _ in 0..2 {
         bench.put(vec![put.clone(), put.clone()]).await;
         let row = bench.store.get(&put.key).await.expect("reads").expect("is there");
         assert_eq!(row, Row { ck: b"c".to_vec(), value: b"v".to_vec(), ts_us: 7 });
     }
-    assert_eq!(bench.scan(Table::Item, b"p", ScanRange::first(9)).await.rows.len(), 1);
+    assert_eq!(bench.scan(Table::Receipt, b"p", ScanRange::first(9)).await.rows.len(), 1);
 }
 
 async fn in_order_tables_take_the_last_write(bench: Bench) {
@@ -197,7 +196,7 @@ async fn many_are_read_in_the_order_asked(bench: Bench) {
 
 async fn a_row_lives_as_long_as_it_was_told(bench: Bench) {
     let put = |table, ttl_s, ts_us| with_ttl(Put::new(table, b"p", b"c", vec![1], ts_us), ttl_s);
-    for table in [Table::Item, Table::Credential] {
+    for table in [Table::Receipt, Table::Private] {
         bench.put(vec![put(table, 60, 1)]).await;
         bench.clock.advance(Duration::from_millis(59_999));
         assert!(bench.get(table, b"p", b"c").await.is_some());

@@ -186,9 +186,9 @@ impl Disk {
     }
 
     fn keyspace_of(&self, table: Option<Table>) -> &Keyspace {
-        use Table::{Delivery, DeliveryList, Feed, Item, Message, ProviderRef, Receipt};
+        use Table::{Delivery, DeliveryList, Feed, Message, ProviderRef, Receipt};
         match table {
-            Some(Message | Receipt | ProviderRef | Feed | Item | Delivery | DeliveryList) => &self.cold,
+            Some(Message | Receipt | ProviderRef | Feed | Delivery | DeliveryList) => &self.cold,
             _ => &self.hot,
         }
     }

@@ -64,9 +64,9 @@ mod tests {
         let lasting = Cell::new(Some(vec![1]), 1, 0, at(0)).encode();
         let late = 60 + LATE_WRITES_S;
         let cases = [
-            (Table::Item as u8, &expiring, 59, false),
-            (Table::Item as u8, &expiring, 60, true),
-            (Table::Item as u8, &lasting, i64::MAX / 1_000, false),
+            (Table::Receipt as u8, &expiring, 59, false),
+            (Table::Receipt as u8, &expiring, 60, true),
+            (Table::Receipt as u8, &lasting, i64::MAX / 1_000, false),
             (Table::Private as u8, &expiring, late - 1, false),
             (Table::Private as u8, &expiring, late, true),
             (0, &expiring, late, false),
@@ -74,6 +74,6 @@ mod tests {
         for (table, value, seconds, goes) in cases {
             assert_eq!(may_go(&[table, 0, 0], value, at(seconds)), goes, "table {table} at {seconds} s");
         }
-        assert!(!may_go(&[Table::Item as u8], b"cut", at(late)));
+        assert!(!may_go(&[Table::Receipt as u8], b"cut", at(late)));
     }
 }

@@ -144,3 +144,83 @@ async fn what_nobody_took_is_found_by_its_id() {
     assert_eq!(house.get(&by_id, &admin).await.expect(200), kept);
     assert!(house.stop().await);
 }
+
+#[actix_web::test]
+async fn what_nobody_took_is_listed_newest_first() {
+    let house = House::new().await;
+    let admin = house.token("ADMIN_TOKEN").to_owned();
+    for number in [1, 2, 3] {
+        house.advance(std::time::Duration::from_secs(1));
+        let stray = text("15551230099", &format!("wamid.lost{number}"), MORNING, "Hello");
+        assert_eq!(house.push(&crate::house::whatsapp::delivery_to("999", &[stray], &[])).await.status, 200);
+    }
+    house.advance(std::time::Duration::from_secs(1));
+    assert_eq!(house.push_bytes(b"{not json".to_vec()).await.status, 200);
+    // The first comes again: it stands where it came last, and once.
+    house.advance(std::time::Duration::from_secs(1));
+    let again = text("15551230099", "wamid.lost1", MORNING, "Hello");
+    assert_eq!(house.push(&crate::house::whatsapp::delivery_to("999", &[again], &[])).await.status, 200);
+
+    let mut listed = Vec::new();
+    let mut path = "/v1/webhooks?state=unrouted&limit=1".to_owned();
+    loop {
+        let page = house.get(&path, &admin).await.expect(200);
+        let items = page["items"].as_array().expect("items").clone();
+        assert!(items.len() <= 1 && items.iter().all(|item| item.get("raw").is_none()), "{page}");
+        listed.extend(items);
+        let Some(next) = page["next"].as_str() else { break };
+        path = format!("/v1/webhooks?state=unrouted&limit=1&cursor={next}");
+    }
+    let items: Vec<_> = listed.iter().map(|item| item["item"].as_str().expect("an id")).collect();
+    assert_eq!(items, ["wamid.lost1", "wamid.lost3", "wamid.lost2"]);
+    let all = house.get("/v1/webhooks", &admin).await.expect(200);
+    let outcomes: Vec<_> = all["items"].as_array().expect("items").iter().map(|item| item["outcome"].clone()).collect();
+    assert_eq!(outcomes, ["unrouted", "unreadable", "unrouted", "unrouted"]);
+    assert_eq!(house.get("/v1/webhooks?state=unreadable", &admin).await.expect(200)["items"][0], all["items"][1]);
+    assert_eq!(house.get("/v1/webhooks?state=parked", &admin).await.expect(200)["items"], json!([]));
+    for wrong in ["state=lost", "cursor=x", "limit=0", "status=unrouted"] {
+        assert_eq!(house.get(&format!("/v1/webhooks?{wrong}"), &admin).await.problem(422), "invalid", "{wrong}");
+    }
+    assert!(house.stop().await);
+}
+
+/// A customer's message is found in its thread, and in the feed from where an earlier look ended.
+#[actix_web::test]
+async fn an_old_message_is_found_by_the_providers_id() {
+    let house = House::new().await;
+    let admin = house.token("ADMIN_TOKEN").to_owned();
+    for number in 0..4 {
+        // More than the thread's memory and more than one page of its rows.
+        let messages: Vec<_> = (0..300)
+            .map(|nth| {
+                text(
+                    "15551230001",
+                    &format!("wamid.{number}.{nth}"),
+                    MORNING + std::time::Duration::from_secs(number * 300 + nth),
+                    "Hello",
+                )
+            })
+            .collect();
+        assert_eq!(house.push(&delivery(&messages, &[])).await.status, 200);
+    }
+    let found = house.get("/v1/webhooks/wamid.0.0", &admin).await.expect(200);
+    let conversation = found["conversation"].as_str().expect("an id");
+    let in_thread = |id: &str| format!("/v1/webhooks/{id}?conversation={conversation}");
+    assert_eq!(house.get(&in_thread("wamid.0.0"), &admin).await.expect(200), found);
+    assert_eq!(house.get(&in_thread("wamid.0.9999"), &admin).await.problem(404), "not_found");
+    let message = found["message"].as_str().expect("an id");
+    let shown = house.get(&format!("/v1/conversations/{conversation}/messages/{message}"), &admin).await.expect(200);
+    assert_eq!(shown["provider_id"], "wamid.0.0");
+    // A look that goes on before the first record finds nothing, one before the newest finds it.
+    let shards = house.running().edge.shards.feed_heads().await.expect("heads");
+    let before = |upto: &[u64]| {
+        use base64::Engine as _;
+        let cursor = base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(rmp_serde::to_vec(upto).expect("encodes"));
+        format!("/v1/webhooks/wamid.0.0?cursor={cursor}")
+    };
+    assert_eq!(house.get(&before(&shards), &admin).await.expect(200), found);
+    assert_eq!(house.get(&before(&vec![0; shards.len()]), &admin).await.problem(404), "not_found");
+    assert_eq!(house.get(&before(&[1]), &admin).await.problem(422), "invalid");
+    assert_eq!(house.get("/v1/webhooks/wamid.0.0?since=1", &admin).await.problem(422), "invalid");
+    assert!(house.stop().await);
+}
