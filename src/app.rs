@@ -15,7 +15,7 @@ mod settings;
 mod tokens;
 mod told;
 
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -132,7 +132,7 @@ pub async fn start(parts: Parts) -> Result<Running, StartError> {
     let shards = Shards::new(Node::new(store.clone(), surroundings.clone(), keys, options, incarnation));
     let workers = settings::workers(&config);
     let workspaces = Workspaces::new(Arc::clone(&shards));
-    let numbers = Numbers::new(Arc::clone(&shards), settings::numbers(&config));
+    let numbers = Numbers::new(Arc::clone(&shards), Arc::clone(&workspaces), settings::numbers(&config));
     let inbox = Arc::new(Inbox::new(workers));
     let hub = HubHandle::new();
     let ingress = Ingress::new(
@@ -148,6 +148,7 @@ pub async fn start(parts: Parts) -> Result<Running, StartError> {
         Arc::clone(&inbox),
         settings::switches(&config),
     );
+    let (addr, listener) = bind(config.server.listen)?;
     let edge = Edge::new(EdgeParts {
         shards: Arc::clone(&shards),
         workspaces: Arc::clone(&workspaces),
@@ -157,12 +158,12 @@ pub async fn start(parts: Parts) -> Result<Running, StartError> {
         conversations: Arc::clone(&conversations),
         hub: hub.clone(),
         operator: OperatorToken::of(&operator_token),
-        settings: settings::edge(&config),
+        settings: settings::edge(&config, addr),
         manual_clock,
         metrics,
     });
     let arbiters = Arbiters::new(Arc::clone(&shards));
-    let (addr, server) = listen(&config, workers, &edge, &arbiters)?;
+    let server = serve(listener, &config, workers, &edge, &arbiters)?;
     let http = server.handle();
     let serving = tokio::spawn(server);
     let begun = arbiters.all(workers).await.ok_or(StartError::Workers)?;
@@ -204,16 +205,19 @@ fn holds_real_accounts(edge: &Edge, workspace: crate::domain::ids::WorkspaceId) 
         && edge.workspaces.find(workspace).is_some_and(|state| !state.accounts.is_empty())
 }
 
-fn listen(
+fn bind(address: SocketAddr) -> Result<(SocketAddr, TcpListener), StartError> {
+    let failed = |error| StartError::Listen(address, error);
+    let listener = TcpListener::bind(address).map_err(failed)?;
+    Ok((listener.local_addr().map_err(failed)?, listener))
+}
+
+fn serve(
+    listener: TcpListener,
     config: &Config,
     workers: usize,
     edge: &Arc<Edge>,
     arbiters: &Arc<Arbiters>,
-) -> Result<(SocketAddr, actix_web::dev::Server), StartError> {
-    let address = config.server.listen;
-    let failed = |error| StartError::Listen(address, error);
-    let listener = std::net::TcpListener::bind(address).map_err(failed)?;
-    let addr = listener.local_addr().map_err(failed)?;
+) -> Result<actix_web::dev::Server, StartError> {
     let (edge, arbiters) = (web::Data::from(Arc::clone(edge)), Arc::clone(arbiters));
     let push_settings = settings::push(config);
     let server = HttpServer::new(move || {
@@ -234,9 +238,9 @@ fn listen(
     .max_connections((config.server.connections_max / workers).max(1))
     .on_connect(push::configure_socket)
     .listen(listener)
-    .map_err(failed)?
+    .map_err(|error| StartError::Listen(config.server.listen, error))?
     .run();
-    Ok((addr, server))
+    Ok(server)
 }
 
 impl Running {

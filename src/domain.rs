@@ -25,6 +25,7 @@ pub mod pace;
 pub mod recall;
 pub mod refusal;
 pub mod role;
+pub mod rules;
 pub mod secret;
 pub mod status;
 pub mod template_form;

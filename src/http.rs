@@ -47,12 +47,14 @@ pub use ports::ports;
 pub use problem::Problem;
 
 /// The bounds of the edge.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct EdgeSettings {
     /// The largest body of a request, in bytes.
     pub body_bytes_max: usize,
     /// The bytes of all webhook bodies that wait for their commit.
     pub webhook_bytes_in_flight_max: usize,
+    /// How the outside reaches this server, without a slash at its end.
+    pub public_url: String,
     /// Agents' sockets on this node.
     pub sessions_max: usize,
 }

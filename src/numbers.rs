@@ -23,10 +23,12 @@ use tokio::sync::oneshot;
 use crate::actors::{Mailbox, Waiting};
 use crate::domain::ids::{AccountId, ConversationId};
 use crate::domain::message::MessageRef;
+use crate::domain::pace::PairRate;
 use crate::domain::time::Timestamp;
 use crate::domain::window::profiles::Switches;
 use crate::providers::http::HttpOptions;
 use crate::shards::{CommandError, Shards};
+use crate::workspaces::Workspaces;
 
 use self::actor::{Courtesy, Deliver, NumberActor};
 use self::bucket::Bucket;
@@ -37,6 +39,12 @@ pub use self::queue::Reply;
 pub struct NumberSettings {
     /// The time between two turns of a number that has no token free.
     pub tick: Duration,
+    /// Messages that may leave at once on one number, at least: 2 or more.
+    pub burst_min: u32,
+    /// How often one customer may be written to.
+    pub pair_rate: PairRate,
+    /// How long after a call began that had no usable answer the next message of its conversation waits.
+    pub in_doubt_after: Duration,
     /// Replies that may wait on one number.
     pub replies_queued_max: usize,
     /// Calls under way at once on one number: rate × latency, and some more.
@@ -52,6 +60,7 @@ pub struct NumberSettings {
 /// Every number of this process.
 pub struct Numbers {
     shards: Arc<Shards>,
+    workspaces: Arc<Workspaces>,
     settings: NumberSettings,
     running: DashMap<AccountId, Mailbox<NumberActor>>,
     buckets: DashMap<AccountId, Arc<Bucket>>,
@@ -64,11 +73,12 @@ pub struct Numbers {
 impl Numbers {
     /// The numbers of a process; each begins with its first reply.
     #[must_use]
-    pub fn new(shards: Arc<Shards>, settings: NumberSettings) -> Arc<Self> {
+    pub fn new(shards: Arc<Shards>, workspaces: Arc<Workspaces>, settings: NumberSettings) -> Arc<Self> {
         // What crosses to the numbers is bounded by their queues; this bounds what is on its way to them.
         let waiting = Waiting::at_most(settings.replies_queued_max.saturating_mul(4).max(1_024));
         Arc::new(Self {
             shards,
+            workspaces,
             settings,
             running: DashMap::new(),
             buckets: DashMap::new(),
@@ -151,7 +161,8 @@ impl Numbers {
 
     /// The number's bucket, at its present rate; new ones begin empty.
     fn bucket(&self, account: AccountId, rate_cap: u32) -> Arc<Bucket> {
-        let size = crate::domain::pace::Bucket::under(rate_cap.max(1), self.settings.tick);
+        let (tick, burst_min) = (self.settings.tick, self.settings.burst_min);
+        let size = crate::domain::pace::Bucket::under(rate_cap.max(1), tick, burst_min);
         let (per_second, burst) = size.map_or((1, 1), |size| (size.per_second, size.burst));
         if let Some(bucket) = self.buckets.get(&account) {
             bucket.change(per_second, burst);

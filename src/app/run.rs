@@ -79,7 +79,6 @@ async fn sandbox_alone(config: &Config, surroundings: Surroundings) -> Result<u8
 }
 
 async fn serve(config: Config, surroundings: Surroundings, clock: Arc<WallClock>) -> Result<u8, StartError> {
-    settings::warn_of_what_is_not_in_force(&config);
     let mut tokens =
         Tokens::read(&config.store.path).map_err(|error| StartError::Files("the data folder cannot be read", error))?;
     let operator_token =

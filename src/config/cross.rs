@@ -38,7 +38,7 @@ pub(super) fn check(config: &Config) -> Vec<ConfigProblem> {
         "at most numbers.in_doubt_after",
         numbers.in_doubt_after,
     );
-    // Doubt would be settled before it begins.
+    // The doubt would be given up while the next message still waits for it.
     broken.unless_time(
         ("numbers.in_doubt_after", numbers.in_doubt_after),
         numbers.in_doubt_after < numbers.unconfirmed_after,

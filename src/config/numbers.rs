@@ -23,20 +23,10 @@ pub struct Numbers {
     pub replies_queued_max: usize,
     /// A send that waited longer does not leave.
     pub reply_max_wait: Duration,
-    /// A call without an answer is in doubt after so long.
+    /// After a call without an answer the next message of its conversation waits so long from its beginning.
     pub in_doubt_after: Duration,
     /// Doubt without evidence is unconfirmed after so long.
     pub unconfirmed_after: Duration,
-    /// What broadcasts may use of the rate after a reply, in percent.
-    pub broadcast_share_percent: u32,
-    /// How long after a reply that share holds.
-    pub broadcast_share_for: Duration,
-    /// Recipients in one turn of a broadcast; a turn is about a second of the rate.
-    pub block_recipients_max: u32,
-    /// Turns claimed and not yet sent, for each account.
-    pub blocks_claimed_max: u32,
-    /// A turn that has not begun is given back after so long.
-    pub give_back_after: Duration,
 }
 
 impl Numbers {
@@ -53,11 +43,6 @@ impl Numbers {
             reply_max_wait: keys.within("reply_max_wait", second..=24 * hour),
             in_doubt_after: keys.within("in_doubt_after", second..=5 * minute),
             unconfirmed_after: keys.within("unconfirmed_after", minute..=24 * hour),
-            broadcast_share_percent: keys.within("broadcast_share_percent", 1..=100),
-            broadcast_share_for: keys.within("broadcast_share_for", Duration::ZERO..=5 * minute),
-            block_recipients_max: keys.within("block_recipients_max", 1..=1_000),
-            blocks_claimed_max: keys.within("blocks_claimed_max", 1..=16),
-            give_back_after: keys.within("give_back_after", second..=10 * minute),
         }
     }
 }

@@ -20,7 +20,7 @@ pub struct Push {
     pub window_bytes_max: Size,
     /// The largest message from a client, joined from its fragments.
     pub frame_in_bytes_max: Size,
-    /// The largest batch of entries in one message to a client.
+    /// How full a message to a client gets before the next one begins.
     pub frame_out_bytes_max: Size,
     /// A client whose window is full for so long is closed with a code that says *come back*.
     pub slow_reader_after: Duration,

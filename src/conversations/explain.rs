@@ -20,10 +20,11 @@ impl Conversations {
     pub async fn explain_send(&self, caller: &Caller, id: ConversationId) -> Result<Explained, CommandError> {
         let line = self.line(caller, id, Action::Send).await?;
         let (by, switches, now) = ((caller.author, None), self.switches, self.now());
+        let rules = self.shards.node().options.rules;
         let (free_form, template) = self
             .shards
             .view::<Conversation, _>(line.id.0, move |state| {
-                let judge = |form| state.may_send(form, by, switches, now);
+                let judge = |form| state.may_send(form, by, switches, &rules, now);
                 (judge(Form::Free), judge(Form::Template(Category::Utility)))
             })
             .await?;

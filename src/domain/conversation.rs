@@ -203,8 +203,8 @@ impl Entity for Conversation {
             Command::Retry { message, author, template, switches } => {
                 self.begun()?.retry(message, author, template, switches, draft())
             }
-            Command::Depart { thread, message, attempt, switches } => {
-                self.forwarding(|| self.depart((thread, message, attempt), switches, draft()))
+            Command::Depart { thread, message, attempt, switches, template } => {
+                self.forwarding(|| self.depart((thread, message, attempt), switches, template, draft()))
             }
             Command::RecordOutcome(outcome) => self.forwarding(|| self.take_outcome(*outcome, draft())),
             Command::AddNote { author, client_id, body, mentions } => {

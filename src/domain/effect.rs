@@ -46,7 +46,7 @@ pub enum Effect {
         message: MessageRef,
         /// Which attempt, from 1.
         attempt: u16,
-        /// When the decision was made: a send that waited over 10 minutes does not leave.
+        /// When the decision was made: a send that waited too long does not leave.
         queued_at: Timestamp,
     },
     /// To the number: tell the provider that the customer's message was read.

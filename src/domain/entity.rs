@@ -9,6 +9,7 @@ use super::effect::Effect;
 use super::ids::{AccountId, ConversationId, Keyring, MessageId, WorkspaceId};
 use super::message::{MessageRef, MessageStatus, ProviderMessageId};
 use super::refusal::Refusal;
+use super::rules::Rules;
 use super::time::Timestamp;
 
 /// Which kind of entity an id belongs to. The number is stored: append only.
@@ -50,6 +51,8 @@ pub struct Context<'a> {
     pub id: u128,
     /// The secret under which natural keys become ids.
     pub keys: &'a Keyring,
+    /// The figures that the decision goes by. What `apply` needs of them goes into the event.
+    pub rules: &'a Rules,
 }
 
 /// What an entity decided. Nothing of it is visible to anyone until it is committed.

@@ -8,6 +8,7 @@ use serde::de::DeserializeOwned;
 use super::entity::{Context, Decision, Entity};
 use super::ids::Keyring;
 use super::refusal::Refusal;
+use super::rules::Rules;
 use super::time::Timestamp;
 
 /// Compares the encodings of these values, one a line, with the stored ones, and reads each back.
@@ -29,16 +30,17 @@ pub(super) struct Live<E: Entity> {
     pub(super) state: E,
     pub(super) log: Vec<E::Event>,
     pub(super) id: u128,
+    pub(super) rules: Rules,
 }
 
 impl<E: Entity + PartialEq + Debug> Live<E> {
     pub(super) fn new(id: u128) -> Self {
-        Self { state: E::default(), log: Vec::new(), id }
+        Self { state: E::default(), log: Vec::new(), id, rules: Rules::default() }
     }
 
     /// Decides and applies; a refusal changes nothing.
     pub(super) fn ask(&mut self, now: i64, command: E::Command) -> Result<Decision<E>, Refusal> {
-        let context = Context { now: Timestamp(now), id: self.id, keys: &keys() };
+        let context = Context { now: Timestamp(now), id: self.id, keys: &keys(), rules: &self.rules };
         let decision = self.state.decide(command, &context)?;
         for event in &decision.events {
             self.state.apply(event);

@@ -7,6 +7,7 @@
 //! no tier with a figure asks for more.
 
 use std::collections::HashSet;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -15,13 +16,14 @@ mod counted;
 mod tests;
 mod trie;
 
-use counted::{Counted, REMEMBERED, short};
+use counted::{Counted, REMEMBERED, seconds, short};
 
 use super::author::Author;
 use super::entity::{Context, Decision, Entity, EntityKind};
 use super::ids::{AddressId, WorkspaceId};
 use super::inbound::LimitTier;
 use super::refusal::Refusal;
+use super::rules::Rules;
 use super::time::Timestamp;
 
 /// The tiers that the platform has, lowest first (`channels.md` §1.7).
@@ -32,8 +34,10 @@ pub const TIERS: [LimitTier; 5] = [
     LimitTier::Limited(100_000),
     LimitTier::Unlimited,
 ];
-/// The tier of a portfolio of which nobody said anything.
+/// The tier of a portfolio of which nobody said anything, unless an operator says otherwise.
 pub const TIER_DEFAULT: LimitTier = LimitTier::Limited(2_000);
+/// How long a customer counts, unless an operator says otherwise.
+pub const COUNTS_FOR: Duration = Duration::from_secs(24 * 3_600);
 /// The most customers in one command.
 pub const BATCH_MAX: usize = 1_000;
 
@@ -89,6 +93,9 @@ pub enum LimitEvent {
         customers: Vec<u64>,
         /// When.
         at: Timestamp,
+        /// For how many seconds customers count: who is past it is forgotten. None is 24 hours.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        counts_for_s: Option<u32>,
     },
     /// These were not sent.
     #[serde(rename = "gb")]
@@ -162,43 +169,44 @@ pub struct LimitScope {
 impl LimitScope {
     /// The tier.
     #[must_use]
-    pub fn tier(&self) -> LimitTier {
-        self.tier.map_or(TIER_DEFAULT, |(_, tier)| tier)
+    pub fn tier(&self, rules: &Rules) -> LimitTier {
+        self.tier.map_or(rules.tier, |(_, tier)| tier)
     }
 
     /// How many customers count at `now`; of an unlimited portfolio at most 100,000.
     #[must_use]
-    pub fn used(&self, now: Timestamp) -> usize {
-        self.counted.used(now)
+    pub fn used(&self, rules: &Rules, now: Timestamp) -> usize {
+        self.counted.used(seconds(rules.counts_for), now)
     }
 
     /// How many further customers may be written to at `now`; none means any number.
     #[must_use]
-    pub fn free(&self, now: Timestamp) -> Option<usize> {
-        match self.tier() {
-            LimitTier::Limited(limit) => Some((limit as usize).saturating_sub(self.used(now))),
+    pub fn free(&self, rules: &Rules, now: Timestamp) -> Option<usize> {
+        match self.tier(rules) {
+            LimitTier::Limited(limit) => Some((limit as usize).saturating_sub(self.used(rules, now))),
             LimitTier::Unlimited => None,
         }
     }
 
     /// When the next further customer may be written to: `now`, if one may at once.
     #[must_use]
-    pub fn free_at(&self, now: Timestamp) -> Timestamp {
-        match self.tier() {
-            LimitTier::Limited(limit) => self.counted.below(limit as usize, now),
+    pub fn free_at(&self, rules: &Rules, now: Timestamp) -> Timestamp {
+        match self.tier(rules) {
+            LimitTier::Limited(limit) => self.counted.below(limit as usize, seconds(rules.counts_for), now),
             LimitTier::Unlimited => now,
         }
     }
 
-    fn reserve(&self, recipients: &[AddressId], now: Timestamp) -> Decision<Self> {
-        let mut free = self.free(now);
+    fn reserve(&self, recipients: &[AddressId], rules: &Rules, now: Timestamp) -> Decision<Self> {
+        let mut free = self.free(rules, now);
+        let counts_for_s = seconds(rules.counts_for);
         let mut customers: Vec<u64> = Vec::with_capacity(recipients.len());
         let mut granted = Vec::with_capacity(recipients.len());
         // A customer named twice has two messages, each with an outcome, and counts once.
         let mut seen = HashSet::with_capacity(recipients.len());
         for customer in recipients.iter().copied().map(short) {
             // Who counts already may be written to again: the limit is about different customers.
-            let counts = seen.contains(&customer) || self.counted.counts(customer, now);
+            let counts = seen.contains(&customer) || self.counted.counts(customer, counts_for_s, now);
             let grant = counts || free != Some(0);
             if grant && !counts {
                 free = free.map(|free| free - 1);
@@ -209,18 +217,20 @@ impl LimitScope {
             }
             granted.push(grant);
         }
+        let reserved =
+            |customers: Vec<u64>| LimitEvent::Reserved { customers, at: now, counts_for_s: Some(counts_for_s) };
         let come_back = granted.contains(&false).then(|| match customers.is_empty() {
-            true => self.free_at(now),
+            true => self.free_at(rules, now),
             // The last free permits go with this answer.
             false => {
                 let mut after = self.clone();
-                after.apply(&LimitEvent::Reserved { customers: customers.clone(), at: now });
-                after.free_at(now)
+                after.apply(&reserved(customers.clone()));
+                after.free_at(rules, now)
             }
         });
         let mut decision = Decision::nothing(LimitAnswer::Reserved { granted, come_back });
         if !customers.is_empty() {
-            decision.events.push(LimitEvent::Reserved { customers, at: now });
+            decision.events.push(reserved(customers));
         }
         decision
     }
@@ -246,7 +256,7 @@ impl Entity for LimitScope {
                 decision.events.push(LimitEvent::Opened { workspace });
             }
             LimitCommand::Open { .. } => {}
-            LimitCommand::Reserve { recipients } => decision = self.reserve(&recipients, context.now),
+            LimitCommand::Reserve { recipients } => decision = self.reserve(&recipients, context.rules, context.now),
             LimitCommand::GiveBack { recipients } => {
                 let mut customers: Vec<u64> = recipients.into_iter().map(short).collect();
                 customers.retain(|customer| self.counted.is_pending(*customer));
@@ -273,12 +283,14 @@ impl Entity for LimitScope {
         self.version += 1;
         match event {
             LimitEvent::Opened { workspace } => self.workspace = Some(*workspace),
-            LimitEvent::Reserved { customers, at } => {
-                let remember = match self.tier() {
-                    LimitTier::Limited(limit) => REMEMBERED.max(limit as usize),
-                    LimitTier::Unlimited => REMEMBERED,
+            LimitEvent::Reserved { customers, at, counts_for_s } => {
+                // A tier that nobody told is never above what is remembered anyway.
+                let remember = match self.tier {
+                    Some((_, LimitTier::Limited(limit))) => REMEMBERED.max(limit as usize),
+                    Some((_, LimitTier::Unlimited)) | None => REMEMBERED,
                 };
-                self.counted.reserve(customers, *at, remember);
+                let counts_for_s = counts_for_s.unwrap_or_else(|| seconds(COUNTS_FOR));
+                self.counted.reserve(customers, *at, counts_for_s, remember);
             }
             LimitEvent::GivenBack { customers } => self.counted.give_back(customers),
             LimitEvent::Accepted { customers, at } => self.counted.accept(customers, *at),

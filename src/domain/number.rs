@@ -24,9 +24,10 @@ use super::entity::{Context, Decision, Entity, EntityKind};
 use super::ids::{AppId, LimitScopeId, WorkspaceId};
 use super::inbound::Quality;
 use super::message::Channel;
-use super::pace::{NUMBER_RATE_DEFAULT, NUMBER_RATE_MAX, NUMBER_RATE_SHARED};
+use super::pace::NUMBER_RATE_MAX;
 use super::recall::Recall;
 use super::refusal::Refusal;
+use super::rules::Rules;
 use super::time::Timestamp;
 
 /// What a number is connected as. The token, the address of its calls and its digits are private rows.
@@ -115,11 +116,11 @@ impl Number {
 
     /// The provider's cap in messages a second: the lower of what it gave and what somebody set, else the default.
     #[must_use]
-    pub fn rate_cap(&self) -> u32 {
+    pub fn rate_cap(&self, rules: &Rules) -> u32 {
         let set = self.connection.as_ref().and_then(|connection| connection.rate_per_second);
         let given = self.provider_rate.map(|(_, per_second)| per_second);
         let shared = self.connection.as_ref().is_some_and(|connection| connection.shared_with_phone);
-        let default = if shared { NUMBER_RATE_SHARED } else { NUMBER_RATE_DEFAULT };
+        let default = if shared { rules.shared_rate_per_second } else { rules.rate_per_second };
         let rate = match (set, given) {
             (Some(set), Some(given)) => set.min(given),
             (Some(rate), None) | (None, Some(rate)) => rate,
@@ -131,9 +132,9 @@ impl Number {
     /// How many messages may leave in any second now: the cap, less where the provider complained. At least 1.
     /// [`super::pace::Bucket::under`] makes a bucket of it.
     #[must_use]
-    pub fn rate_now(&self, now: Timestamp) -> u32 {
+    pub fn rate_now(&self, rules: &Rules, now: Timestamp) -> u32 {
         let permille = self.slow.map_or(1_000, |slow| u32::from(slow.permille_now(now)));
-        (self.rate_cap() * permille / 1_000).max(1)
+        (self.rate_cap(rules) * permille / 1_000).max(1)
     }
 
     /// Replies that were claimed and have no outcome: in doubt, for an owner that starts.

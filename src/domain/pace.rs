@@ -20,6 +20,9 @@ pub const NUMBER_RATE_SHARED: u32 = 20;
 /// The highest rate of a number, in messages a second.
 pub const NUMBER_RATE_MAX: u32 = 1_000;
 
+/// The least burst that a bucket has, where its cap is at least 2.
+pub const BURST_MIN: u32 = 2;
+
 /// A token bucket whose output never passes a cap in any second.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bucket {
@@ -33,12 +36,14 @@ impl Bucket {
     /// The fastest bucket that is drained every `tick` and lets at most `cap_per_second` leave in any second.
     ///
     /// In any second `rate + burst − 1` may leave, and a burst must hold what a tick brings, and one more:
-    /// `rate = cap − burst + 1`, `burst = max(2, ⌈rate × tick⌉ + 1)`. A cap of 1 has a burst of 1; a cap of 0 is none.
+    /// `rate = cap − burst + 1`, `burst = max(burst_min, ⌈rate × tick⌉ + 1)`. A `burst_min` counts as half the cap at
+    /// most, or it would leave no rate. A cap of 1 has a burst of 1; a cap of 0 is none.
     #[must_use]
-    pub fn under(cap_per_second: u32, tick: Duration) -> Option<Self> {
+    pub fn under(cap_per_second: u32, tick: Duration, burst_min: u32) -> Option<Self> {
         let cap = u64::from(cap_per_second);
+        let least = u64::from(burst_min).min(cap.div_ceil(2)).max(u64::from(BURST_MIN));
         let tick_us = u64::try_from(tick.as_micros()).unwrap_or(u64::MAX);
-        let burst_of = |rate: u64| (rate.saturating_mul(tick_us).div_ceil(1_000_000) + 1).max(2);
+        let burst_of = |rate: u64| (rate.saturating_mul(tick_us).div_ceil(1_000_000) + 1).max(least);
         // The left side grows with the rate, so the largest one that fits is found by halving.
         let fits = |rate: u64| rate + burst_of(rate) - 1 <= cap;
         let (mut low, mut high) = (0, cap);
@@ -54,6 +59,28 @@ impl Bucket {
     }
 }
 
+/// How often one customer may be written to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PairRate {
+    /// One message per this span on average.
+    pub interval: Duration,
+    /// How many messages may leave at once; at least 1.
+    pub burst: u32,
+}
+
+impl PairRate {
+    /// How far ahead of the present a pair's bucket may be owed and still give a turn.
+    fn ahead(self) -> Duration {
+        self.interval.saturating_mul(self.burst.saturating_sub(1))
+    }
+}
+
+impl Default for PairRate {
+    fn default() -> Self {
+        Self { interval: PAIR_INTERVAL, burst: PAIR_BURST }
+    }
+}
+
 /// The pair rate of one number: when each customer may next be written to.
 ///
 /// Bounded: pairs that are idle cost nothing and leave when room is needed.
@@ -62,19 +89,20 @@ pub struct PairPace {
     /// When the bucket of a pair would be full again.
     full_at: HashMap<AddressId, Timestamp>,
     pairs_max: usize,
+    rate: PairRate,
 }
 
 impl PairPace {
     /// A pace that remembers at most `pairs_max` busy pairs.
     #[must_use]
-    pub fn new(pairs_max: usize) -> Self {
-        Self { full_at: HashMap::new(), pairs_max: pairs_max.max(1) }
+    pub fn new(pairs_max: usize, rate: PairRate) -> Self {
+        Self { full_at: HashMap::new(), pairs_max: pairs_max.max(1), rate }
     }
 
     /// When the next message to this customer may leave: `now`, if it may at once.
     #[must_use]
     pub fn next_free(&self, customer: AddressId, now: Timestamp) -> Timestamp {
-        let ahead = PAIR_INTERVAL * (PAIR_BURST - 1);
+        let ahead = self.rate.ahead();
         self.full_at.get(&customer).map_or(now, |full_at| (*full_at - ahead).max(now))
     }
 
@@ -92,25 +120,25 @@ impl PairPace {
             if self.full_at.len() >= self.pairs_max {
                 // Every pair is busy: the soonest of them makes room.
                 let soonest = self.full_at.values().min().copied();
-                return Err(soonest.unwrap_or(now + PAIR_INTERVAL));
+                return Err(soonest.unwrap_or(now + self.rate.interval));
             }
         }
         let full_at = self.full_at.entry(customer).or_insert(now);
-        *full_at = (*full_at).max(now) + PAIR_INTERVAL;
+        *full_at = (*full_at).max(now) + self.rate.interval;
         Ok(())
     }
 
     /// Gives a turn back, for a message that certainly did not leave.
     pub fn give_back(&mut self, customer: AddressId) {
         if let Some(full_at) = self.full_at.get_mut(&customer) {
-            *full_at = *full_at - PAIR_INTERVAL;
+            *full_at = *full_at - self.rate.interval;
         }
     }
 
     /// Nobody writes to this customer before `until`: the provider said so.
     pub fn hold(&mut self, customer: AddressId, until: Timestamp) {
         let full_at = self.full_at.entry(customer).or_insert(until);
-        *full_at = (*full_at).max(until + PAIR_INTERVAL * (PAIR_BURST - 1));
+        *full_at = (*full_at).max(until + self.rate.ahead());
     }
 
     /// How many pairs are remembered.
@@ -138,14 +166,31 @@ mod tests {
     fn buckets_stay_under_their_cap_and_use_it() {
         let cases = [(80, 79, 2), (1_000, 990, 11), (20, 19, 2), (2, 1, 2), (1, 1, 1)];
         for (cap, per_second, burst) in cases {
-            assert_eq!(Bucket::under(cap, TICK), Some(Bucket { per_second, burst }), "cap {cap}");
+            assert_eq!(Bucket::under(cap, TICK, BURST_MIN), Some(Bucket { per_second, burst }), "cap {cap}");
         }
-        assert_eq!(Bucket::under(0, TICK), None);
+        assert_eq!(Bucket::under(0, TICK, BURST_MIN), None);
+    }
+
+    #[test]
+    fn a_larger_least_burst_takes_from_the_rate_and_never_all_of_it() {
+        for (cap, burst_min, per_second, burst) in [(80, 10, 71, 10), (80, 100, 41, 40), (3, 100, 2, 2), (1, 100, 1, 1)]
+        {
+            assert_eq!(Bucket::under(cap, TICK, burst_min), Some(Bucket { per_second, burst }), "cap {cap}");
+        }
+    }
+
+    #[test]
+    fn a_pair_has_the_interval_and_the_burst_that_are_set() {
+        let rate = PairRate { interval: Duration::from_secs(2), burst: 1 };
+        let mut pace = PairPace::new(10, rate);
+        assert_eq!(pace.take(AddressId(1), Timestamp(0)), Ok(()));
+        assert_eq!(pace.take(AddressId(1), Timestamp(0)), Err(Timestamp(2_000)));
+        assert_eq!(pace.take(AddressId(1), Timestamp(2_000)), Ok(()));
     }
 
     #[test]
     fn three_leave_at_once_and_the_fourth_waits() {
-        let (mut pace, start) = (PairPace::new(10), Timestamp(1_000));
+        let (mut pace, start) = (PairPace::new(10, PairRate::default()), Timestamp(1_000));
         for _ in 0..PAIR_BURST {
             assert_eq!(pace.take(AddressId(1), start), Ok(()));
         }
@@ -158,7 +203,7 @@ mod tests {
 
     #[test]
     fn idle_pairs_make_room_and_busy_ones_do_not() {
-        let (mut pace, start) = (PairPace::new(2), Timestamp(0));
+        let (mut pace, start) = (PairPace::new(2, PairRate::default()), Timestamp(0));
         assert_eq!(pace.take(AddressId(1), start), Ok(()));
         assert_eq!(pace.take(AddressId(2), start), Ok(()));
         let Err(later) = pace.take(AddressId(3), start) else { panic!("two busy pairs fill a pace of two") };
@@ -168,7 +213,7 @@ mod tests {
 
     #[test]
     fn a_held_customer_waits_until_then() {
-        let mut pace = PairPace::new(2);
+        let mut pace = PairPace::new(2, PairRate::default());
         pace.hold(AddressId(1), Timestamp(60_000));
         assert_eq!(pace.take(AddressId(1), Timestamp(0)), Err(Timestamp(60_000)));
         assert_eq!(pace.take(AddressId(1), Timestamp(60_000)), Ok(()));
@@ -176,8 +221,8 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_bucket_passes_its_cap(cap in 1..2_000_u32, tick_ms in 1..100_u64) {
-            let Some(bucket) = Bucket::under(cap, Duration::from_millis(tick_ms)) else {
+        fn no_bucket_passes_its_cap(cap in 1..2_000_u32, tick_ms in 1..100_u64, burst_min in 2..100_u32) {
+            let Some(bucket) = Bucket::under(cap, Duration::from_millis(tick_ms), burst_min) else {
                 return Err(TestCaseError::fail("a cap above 0 has a bucket"));
             };
             prop_assert!(bucket.per_second + bucket.burst - 1 <= cap);
@@ -185,7 +230,7 @@ mod tests {
 
         #[test]
         fn never_more_than_the_burst_and_its_refill(gaps in prop::collection::vec(0..8_000_i64, 1..60)) {
-            let (mut pace, mut now, mut left) = (PairPace::new(4), Timestamp(0), Vec::new());
+            let (mut pace, mut now, mut left) = (PairPace::new(4, PairRate::default()), Timestamp(0), Vec::new());
             for gap in gaps {
                 now = Timestamp(now.0 + gap);
                 if pace.take(AddressId(1), now).is_ok() {

@@ -16,7 +16,7 @@ use super::time::Timestamp;
 use billing::Category;
 use profiles::{Profile, Switches, Tag, TagUse};
 
-/// Sending stops this long before the provider's window ends (`channels.md` §10.11).
+/// Sending stops this long before the provider's window ends (`channels.md` §10.11), unless an operator says otherwise.
 pub const MARGIN: Duration = Duration::from_secs(60);
 
 /// How far ahead of ours a provider's clock may be before its times are clamped.
@@ -129,10 +129,10 @@ impl Window {
 
     /// Whether a free-form message may leave now, margin included.
     #[must_use]
-    pub fn is_open(&self, channel: Channel, now: Timestamp) -> bool {
+    pub fn is_open(&self, channel: Channel, margin: Duration, now: Timestamp) -> bool {
         match profiles::of(channel, now).reply_window {
             None => true,
-            Some(length) => self.valid_opening().is_some_and(|opened| now + MARGIN < opened + length),
+            Some(length) => self.valid_opening().is_some_and(|opened| now + margin < opened + length),
         }
     }
 
@@ -146,13 +146,14 @@ impl Window {
         channel: Channel,
         sending: Sending,
         switches: Switches,
+        margin: Duration,
         now: Timestamp,
     ) -> Result<Standing, Refusal> {
         let profile = profiles::of(channel, now);
         if let Some(tag) = sending.tag {
             profile.admits_tag(tag, sending.by_person, switches)?;
         }
-        if self.is_open(channel, now) {
+        if self.is_open(channel, margin, now) {
             let counted = profile.replies_max.filter(|_| sending.form == Form::Free);
             return match counted {
                 Some(most) if self.replies.saturating_add(sending.waiting) >= most => Err(Refusal::TooMany {
@@ -167,34 +168,41 @@ impl Window {
             Form::Template(_) | Form::Free => {}
         }
         if let Some(tag) = sending.tag
-            && self.within_tag(profile, tag, now)
+            && self.within_tag(profile, tag, margin, now)
         {
             return Ok(Standing::Outside);
         }
         Err(Refusal::WindowClosed {
             closed_at: self.closes_at(channel, now),
-            instead: self.instead(profile, sending.by_person, switches, now),
+            instead: self.instead(profile, sending.by_person, switches, (margin, now)),
         })
     }
 
     /// Whether a tag's own time, counted from the last inbound, is not over.
-    fn within_tag(&self, profile: &Profile, tag: Tag, now: Timestamp) -> bool {
+    fn within_tag(&self, profile: &Profile, tag: Tag, margin: Duration, now: Timestamp) -> bool {
         match profile.tag(tag).map(|rule| rule.allowed) {
             Some(TagUse::Always) => true,
             Some(TagUse::PeopleWithin { length, .. }) => {
-                self.opened_at.is_some_and(|opened| now + MARGIN < opened + length)
+                self.opened_at.is_some_and(|opened| now + margin < opened + length)
             }
             Some(TagUse::Refused(_)) | None => false,
         }
     }
 
-    fn instead(&self, profile: &Profile, by_person: bool, switches: Switches, now: Timestamp) -> Vec<Instead> {
+    fn instead(
+        &self,
+        profile: &Profile,
+        by_person: bool,
+        switches: Switches,
+        (margin, now): (Duration, Timestamp),
+    ) -> Vec<Instead> {
         let mut instead = Vec::new();
         if !profile.templates.is_empty() {
             instead.push(Instead::Template);
         }
-        let usable =
-            |tag: Tag| profile.admits_tag(tag, by_person, switches).is_ok() && self.within_tag(profile, tag, now);
+        let usable = |tag: Tag| {
+            profile.admits_tag(tag, by_person, switches).is_ok() && self.within_tag(profile, tag, margin, now)
+        };
         if profile.tags.iter().any(|rule| usable(rule.tag)) {
             instead.push(Instead::Tag);
         }

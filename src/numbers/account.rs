@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use crate::domain::entity::EntityKind;
-use crate::domain::ids::{AccountId, LimitScopeId};
+use crate::domain::ids::{AccountId, LimitScopeId, WorkspaceId};
 use crate::domain::message::Channel;
 use crate::domain::number::{Number, ReplyClaim, SLOT_ACCESS_TOKEN, SLOT_BASE_URL};
 use crate::domain::refusal::Refusal;
@@ -16,6 +16,7 @@ use crate::shards::{CommandError, Shards};
 pub(super) struct Account {
     /// The number's version that this shows.
     pub(super) version: u64,
+    pub(super) workspace: WorkspaceId,
     pub(super) channel: Channel,
     /// The provider's id of the number.
     pub(super) sender: String,
@@ -34,10 +35,11 @@ pub(super) struct Standing {
 
 /// Reads where a number stands.
 pub(super) async fn standing(shards: &Shards, id: AccountId, now: Timestamp) -> Result<Standing, CommandError> {
+    let rules = shards.node().options.rules;
     shards
         .view::<Number, _>(id.0, move |number| Standing {
             version: number.version,
-            rate_now: number.rate_now(now),
+            rate_now: number.rate_now(&rules, now),
             may_send: number.may_send(now),
             may_initiate: number.may_initiate(now),
         })
@@ -60,6 +62,7 @@ pub(super) async fn load(shards: &Shards, id: AccountId, graph_url: &str) -> Res
     let token = text(shards, id, SLOT_ACCESS_TOKEN).await?.map(Secret::new);
     Ok(Rc::new(Account {
         version,
+        workspace: connection.workspace,
         channel: connection.channel,
         sender: connection.provider_id,
         limit_scope: connection.limit_scope,

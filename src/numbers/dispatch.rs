@@ -55,13 +55,13 @@ pub(super) struct Dispatch {
 
 impl Dispatch {
     pub(super) fn new(account: AccountId, numbers: Arc<Numbers>, client: Rc<HttpClient>) -> Rc<Self> {
-        let queued_max = numbers.settings.replies_queued_max;
+        let (queued_max, pair_rate) = (numbers.settings.replies_queued_max, numbers.settings.pair_rate);
         Rc::new(Self {
             account,
             numbers,
             client,
             queue: RefCell::new(Queue::new(queued_max)),
-            pairs: RefCell::new(PairPace::new(PAIRS_MAX)),
+            pairs: RefCell::new(PairPace::new(PAIRS_MAX, pair_rate)),
             under_way: Cell::new(0),
             known: RefCell::default(),
             closing: RefCell::default(),
@@ -177,14 +177,21 @@ impl Dispatch {
         self.woken.notify_one();
     }
 
-    /// A reply's outcome is in the log, or there is nothing to send.
-    pub(super) fn end(&self, reply: &Reply, done: Done, claimed: bool) {
+    /// There is nothing to send (any more).
+    pub(super) fn end(&self, reply: &Reply, done: Done) {
+        self.finished(reply, done, self.now());
+    }
+
+    /// A reply that was claimed has its outcome in the log. The next of its conversation leaves from `next_from` on.
+    pub(super) fn end_claimed(&self, reply: &Reply, done: Done, next_from: Timestamp) {
+        self.closing.borrow_mut().push(reply.effect);
+        self.finished(reply, done, next_from);
+    }
+
+    fn finished(&self, reply: &Reply, done: Done, next_from: Timestamp) {
         self.under_way.set(self.under_way.get().saturating_sub(1));
         self.known.borrow_mut().remove(&reply.effect);
-        if claimed {
-            self.closing.borrow_mut().push(reply.effect);
-        }
-        self.queue.borrow_mut().release(reply.conversation);
+        self.queue.borrow_mut().release(reply.conversation, next_from, self.now());
         self.woken.notify_one();
         let _ = done.send(Ok(()));
     }

@@ -14,8 +14,8 @@ use super::dispatch::{Dispatch, LOOK_AGAIN, PAUSE};
 use super::permits;
 use super::queue::Reply;
 use crate::channels::token::CallbackToken;
-use crate::domain::conversation::{Answer, Command, Conversation, Departure};
-use crate::domain::inbound::Address;
+use crate::domain::conversation::{Answer, Command, Conversation, Departure, TemplateFacts};
+use crate::domain::inbound::{Address, TemplateStatus};
 use crate::domain::message::MessageContent;
 use crate::domain::number::{Number, NumberAnswer, NumberCommand, ReplyClaim};
 use crate::domain::outbound::{OutboundMessage, SendOutcome};
@@ -54,7 +54,7 @@ impl Dispatch {
         let mut leaving = Vec::with_capacity(taken.len());
         for ((reply, done), verdict) in taken.into_iter().zip(verdicts) {
             match verdict {
-                Verdict::Ended => self.end(&reply, done, false),
+                Verdict::Ended => self.end(&reply, done),
                 Verdict::Later(pause) => self.put_back(reply, done, self.now() + pause),
                 Verdict::Leaves(ready) => {
                     let (departure, message) = *ready;
@@ -72,12 +72,8 @@ impl Dispatch {
 
     /// Asks the conversation whether the message may leave, and reads what it says.
     async fn judge(&self, account: &Account, reply: &Reply) -> Verdict {
-        match self.departure(reply).await {
-            Ok(Some(departure)) => match self.outbound(account, reply, &departure).await {
-                Ok(Some(message)) => Verdict::Leaves(Box::new((departure, message))),
-                Ok(None) => Verdict::Ended,
-                Err(_) => Verdict::Later(PAUSE),
-            },
+        match self.ready(account, reply).await {
+            Ok(Some(ready)) => Verdict::Leaves(Box::new(ready)),
             Ok(None) => Verdict::Ended,
             Err(CommandError::Refused(refusal)) => {
                 tracing::warn!(account = %self.account, code = refusal.code(), "a reply may not leave");
@@ -87,7 +83,41 @@ impl Dispatch {
         }
     }
 
-    async fn departure(&self, reply: &Reply) -> Result<Option<Departure>, CommandError> {
+    /// The departure and all that the call needs; none where there is nothing to send (any more).
+    async fn ready(
+        &self,
+        account: &Account,
+        reply: &Reply,
+    ) -> Result<Option<(Departure, OutboundMessage)>, CommandError> {
+        let Some(departure) = self.departure(reply, None).await? else { return Ok(None) };
+        let Some(message) = self.outbound(account, reply, &departure).await? else { return Ok(None) };
+        let Some(withdrawn) = self.withdrawn_template(account, &departure, &message.content) else {
+            return Ok(Some((departure, message)));
+        };
+        // The conversation fails it by this.
+        let judged = self.departure(reply, Some(withdrawn)).await?;
+        Ok(judged.map(|departure| (departure, message)))
+    }
+
+    /// The template of a message as it is now, where the provider does not approve it any more.
+    fn withdrawn_template(
+        &self,
+        account: &Account,
+        departure: &Departure,
+        content: &MessageContent,
+    ) -> Option<TemplateFacts> {
+        let MessageContent::Template { name, language, .. } = content else { return None };
+        let known = self.numbers.workspaces.template_facts(account.workspace, self.account, name, language);
+        // One that is gone cannot be sent either.
+        let gone = TemplateFacts { category: departure.category, status: TemplateStatus::Disabled };
+        Some(known.unwrap_or(gone)).filter(|facts| facts.status != TemplateStatus::Approved)
+    }
+
+    async fn departure(
+        &self,
+        reply: &Reply,
+        template: Option<TemplateFacts>,
+    ) -> Result<Option<Departure>, CommandError> {
         let mut asked = reply.conversation;
         // A thread was merged at most a few times; each hop is one redirect.
         for _ in 0..8 {
@@ -96,6 +126,7 @@ impl Dispatch {
                 message: reply.message.id,
                 attempt: reply.attempt,
                 switches: self.numbers.settings.switches,
+                template,
             };
             match self.numbers.shards.ask::<Conversation>(asked.0, command).await? {
                 Answer::Leave(departure) => return Ok(Some(departure)),

@@ -11,7 +11,6 @@ use crate::domain::ids::ConversationId;
 use crate::domain::message::MessageRef;
 use crate::domain::number::{Number, NumberCommand};
 use crate::domain::outbound::{ErrorClass, SendOutcome};
-use crate::domain::pace::PAIR_INTERVAL;
 use crate::domain::time::Timestamp;
 use crate::shards::CommandError;
 
@@ -24,6 +23,7 @@ impl Dispatch {
     /// Ends a call that began at `began`: certainly unsent messages wait for another try, everything else is a fact.
     pub(super) async fn finish(&self, account: &Account, one: Leaving, outcome: SendOutcome, began: Timestamp) {
         metrics::counter!("tidegate_sends_total", "outcome" => word(&outcome)).increment(1);
+        let died = self.stop_if_dead(&outcome, began).await;
         if let Some(pause) = self.again_after(&one, &outcome).await {
             permits::give_back(self, account, &one).await;
             // While its claim is open it would be in doubt, so that goes first.
@@ -40,7 +40,7 @@ impl Dispatch {
             SendOutcome::Unknown { .. } => {}
         }
         let reply = one.reply;
-        let at = self.stop_if_dead(&outcome, began).await.unwrap_or(self.now());
+        let at = died.unwrap_or(self.now());
         let mut pause = PAUSE;
         // The outcome is known to this process alone until it is a fact: it is told until it is one.
         while let Err(error) =
@@ -53,7 +53,12 @@ impl Dispatch {
                 return;
             }
         }
-        self.end(&reply, one.done, true);
+        let next_from = match outcome {
+            // The next of the conversation would overtake one that may still be on its way.
+            SendOutcome::Unknown { .. } => began + self.numbers.settings.in_doubt_after,
+            SendOutcome::Accepted { .. } | SendOutcome::Rejected { .. } | SendOutcome::NotSent { .. } => at,
+        };
+        self.end_claimed(&reply, one.done, next_from);
     }
 
     /// When to try again, where certainly nothing left and trying again may help.
@@ -68,7 +73,7 @@ impl Dispatch {
                 let now = self.now();
                 match failure.class {
                     ErrorClass::RatePair => {
-                        let pause = retry_after.unwrap_or(PAIR_INTERVAL);
+                        let pause = retry_after.unwrap_or(self.numbers.settings.pair_rate.interval);
                         if let Some(customer) = one.departure.to.first() {
                             self.pairs.borrow_mut().hold(*customer, now + pause);
                         }
@@ -83,7 +88,8 @@ impl Dispatch {
                         self.give_pair_back(one);
                         Some(retry_after.unwrap_or(NOT_SENT_PAUSE))
                     }
-                    ErrorClass::Retry => {
+                    // A dead token says nothing of the message: it waits with those behind it for the number to run.
+                    ErrorClass::Retry | ErrorClass::Auth => {
                         self.give_pair_back(one);
                         Some(retry_after.unwrap_or(RETRY_PAUSE))
                     }
@@ -94,8 +100,8 @@ impl Dispatch {
         }
     }
 
-    /// Stops the number if the call was refused for its token or its account, before the next reply is taken: the
-    /// conversation tells it too, but later. The refusal is about the token as it was when the call began, so that
+    /// Stops the number if the call was refused for its token or its account, before the next reply is taken; where
+    /// that fails, the next refusal does it. The refusal is about the token as it was when the call began, so that
     /// it does not stop a number that was given a new one meanwhile. Answers that time.
     async fn stop_if_dead(&self, outcome: &SendOutcome, began: Timestamp) -> Option<Timestamp> {
         let SendOutcome::Rejected { failure, .. } = outcome else { return None };
@@ -104,7 +110,7 @@ impl Dispatch {
         }
         let trouble = NumberCommand::NumberTrouble { code: failure.code, class: failure.class, at: began };
         if let Err(error) = self.numbers.shards.ask::<Number>(self.account.0, trouble).await {
-            tracing::warn!(account = %self.account, %error, "failed to stop the number; its conversation tells it again");
+            tracing::warn!(account = %self.account, %error, "failed to stop the number; the next refusal tells it again");
         }
         Some(began)
     }

@@ -110,13 +110,17 @@ impl<T> Queue<T> {
         self.held.insert((until, conversation));
     }
 
-    /// The conversation's reply has its outcome: the next may be taken.
-    pub(super) fn release(&mut self, conversation: ConversationId) {
-        let Some(lane) = self.lanes.get(&conversation) else { return };
+    /// The conversation's reply has its outcome: the next may be taken from `next_from` on.
+    pub(super) fn release(&mut self, conversation: ConversationId, next_from: Timestamp, now: Timestamp) {
+        let Some(lane) = self.lanes.get_mut(&conversation) else { return };
         if lane.standing != Standing::Busy {
             return;
         }
-        if lane.waiting.is_empty() {
+        if next_from > now {
+            // Also where none waits: one may come before then.
+            lane.standing = Standing::Held(next_from);
+            self.held.insert((next_from, conversation));
+        } else if lane.waiting.is_empty() {
             self.lanes.remove(&conversation);
         } else {
             self.stand_ready(conversation);
@@ -168,10 +172,10 @@ mod tests {
         assert_eq!(queue.take(now).map(|(reply, ())| reply.effect.position), Some(3));
         assert_eq!(queue.take(now), None);
         assert_eq!(queue.next_at(now), None);
-        queue.release(ConversationId(1));
+        queue.release(ConversationId(1), now, now);
         assert_eq!(queue.take(now).map(|(reply, ())| reply.effect.position), Some(2));
-        queue.release(ConversationId(1));
-        queue.release(ConversationId(2));
+        queue.release(ConversationId(1), now, now);
+        queue.release(ConversationId(2), now, now);
         assert!(queue.is_empty() && queue.lanes.is_empty());
     }
 
@@ -193,16 +197,28 @@ mod tests {
         assert_eq!(queue.take(Timestamp(100)).map(|(reply, ())| reply.effect.position), Some(1));
     }
 
+    #[test]
+    fn a_conversation_may_be_held_after_its_reply_and_also_what_comes_then_waits() {
+        let (mut queue, now) = (Queue::new(10), Timestamp(5));
+        assert!(queue.push(reply(1, 1), ()).is_ok());
+        assert!(queue.take(now).is_some());
+        queue.release(ConversationId(1), Timestamp(100), now);
+        assert!(queue.push(reply(1, 2), ()).is_ok() && queue.push(reply(2, 3), ()).is_ok());
+        assert_eq!(queue.take(now).map(|(reply, ())| reply.effect.position), Some(3), "another is not held");
+        assert_eq!(queue.take(Timestamp(99)), None);
+        assert_eq!(queue.take(Timestamp(100)).map(|(reply, ())| reply.effect.position), Some(2));
+    }
+
     proptest! {
         /// Whatever the order of steps: every reply is taken once, in its conversation's order, and two of one
         /// conversation are never under way.
         #[test]
-        fn each_leaves_once_and_in_order(steps in proptest::collection::vec((0_u8..4, 0_u128..4), 1..200)) {
+        fn each_leaves_once_and_in_order(steps in proptest::collection::vec((0_u8..4, 0_u128..4, 0_i64..3), 1..200)) {
             let mut queue = Queue::new(usize::MAX);
             let (mut pushed, mut now) = (0_u64, Timestamp(0));
             let mut busy: HashMap<ConversationId, Reply> = HashMap::new();
             let mut left: HashMap<ConversationId, Vec<u64>> = HashMap::new();
-            for (step, conversation) in steps {
+            for (step, conversation, hold) in steps {
                 now = Timestamp(now.0 + 1);
                 match step {
                     0 => {
@@ -214,7 +230,7 @@ mod tests {
                     },
                     2 => if let Some(done) = busy.remove(&ConversationId(conversation)) {
                         left.entry(done.conversation).or_default().push(done.effect.position);
-                        queue.release(done.conversation);
+                        queue.release(done.conversation, Timestamp(now.0 + hold), now);
                     },
                     _ => if let Some(back) = busy.remove(&ConversationId(conversation)) {
                         queue.put_back(back, (), Timestamp(now.0 + 3));
@@ -224,7 +240,7 @@ mod tests {
             loop {
                 for (conversation, done) in busy.drain() {
                     left.entry(conversation).or_default().push(done.effect.position);
-                    queue.release(conversation);
+                    queue.release(conversation, now, now);
                 }
                 now = Timestamp(now.0 + 10);
                 while let Some((taken, ())) = queue.take(now) {

@@ -6,12 +6,11 @@ use serde_json::json;
 use tokio::time::timeout;
 
 use super::body::Body;
-use super::client::{Entrance, INTEREST_MAX};
+use super::client::Entrance;
 use super::close::Close;
 use super::connection::{Connection, Member, Phase, Replay};
 use super::counts;
 use super::cursor::Cursor;
-use super::frame::FRAME_IN_MAX_BYTES;
 use super::hub::Hub;
 use super::ports::{Denial, Identity, Token};
 use super::room::Room;
@@ -48,9 +47,9 @@ impl Hub {
             "heartbeat_ms": settings.heartbeat.as_millis() as u64,
             "identify_within_ms": settings.identify_within.as_millis() as u64,
             "limits": {
-                "frame_in_max_bytes": FRAME_IN_MAX_BYTES,
+                "frame_in_max_bytes": settings.frame_in_bytes_max,
                 "commands_in_flight_max": settings.commands_in_flight_max,
-                "interest_max": INTEREST_MAX,
+                "interest_max": settings.interest_max,
                 "window_objects": settings.window.objects,
                 "window_bytes": settings.window.bytes,
             },

@@ -13,9 +13,6 @@ use crate::domain::ids::ConversationId;
 pub const COMMANDS: [&str; 10] =
     ["send", "note", "assign", "collaborate", "hand_over", "open", "close", "snooze", "read", "typing"];
 
-/// The most conversations a list window may name.
-pub const INTEREST_MAX: usize = 500;
-
 /// The longest `ref`, in bytes.
 pub const REF_MAX_BYTES: usize = 64;
 
@@ -39,13 +36,13 @@ impl Interest {
         self.open == Some(conversation) || self.conversations.contains(&conversation)
     }
 
-    /// Reads `{"list": […], "open": …}`.
-    fn parse(value: &Value) -> Result<Self, &'static str> {
+    /// Reads `{"list": […], "open": …}` with at most `list_max` conversations in the list.
+    fn parse(value: &Value, list_max: usize) -> Result<Self, String> {
         let id = |value: &Value| value.as_str().and_then(|text| text.parse().ok());
         let list: &[Value] = match value.get("list") {
             None | Some(Value::Null) => &[],
-            Some(Value::Array(list)) if list.len() <= INTEREST_MAX => list,
-            Some(_) => return Err("`list` must be an array of at most 500 conversation ids"),
+            Some(Value::Array(list)) if list.len() <= list_max => list,
+            Some(_) => return Err(format!("`list` must be an array of at most {list_max} conversation ids")),
         };
         let conversations: Option<_> = list.iter().map(id).collect();
         let open = match value.get("open") {
@@ -75,7 +72,7 @@ pub enum ClientObject {
         /// The answer's `ref`.
         reference: Option<String>,
         /// What the agent looks at, or what is wrong with it.
-        interest: Result<Option<Interest>, &'static str>,
+        interest: Result<Option<Interest>, String>,
     },
     /// `ping`.
     Ping {
@@ -102,11 +99,12 @@ pub enum ClientObject {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Malformed;
 
-/// Reads one message: an object, or an array of at most [`BATCH_IN_MAX`].
+/// Reads one message: an object, or an array of at most [`BATCH_IN_MAX`]. An interest may name `interest_max`
+/// conversations.
 ///
 /// # Errors
 /// [`Malformed`], after which the socket is closed.
-pub fn parse(encoding: Encoding, bytes: &[u8]) -> Result<Vec<ClientObject>, Malformed> {
+pub fn parse(encoding: Encoding, bytes: &[u8], interest_max: usize) -> Result<Vec<ClientObject>, Malformed> {
     let value: Value = match encoding {
         Encoding::Json => serde_json::from_slice(bytes).map_err(|_| Malformed)?,
         Encoding::Msgpack => {
@@ -121,11 +119,11 @@ pub fn parse(encoding: Encoding, bytes: &[u8]) -> Result<Vec<ClientObject>, Malf
         }
     };
     match value {
-        Value::Object(object) => Ok(vec![read(object)?]),
+        Value::Object(object) => Ok(vec![read(object, interest_max)?]),
         Value::Array(objects) if objects.len() <= BATCH_IN_MAX => objects
             .into_iter()
             .map(|object| match object {
-                Value::Object(object) => read(object),
+                Value::Object(object) => read(object, interest_max),
                 _ => Err(Malformed),
             })
             .collect(),
@@ -133,7 +131,7 @@ pub fn parse(encoding: Encoding, bytes: &[u8]) -> Result<Vec<ClientObject>, Malf
     }
 }
 
-fn read(object: Map<String, Value>) -> Result<ClientObject, Malformed> {
+fn read(object: Map<String, Value>, interest_max: usize) -> Result<ClientObject, Malformed> {
     let kind = object.get("type").and_then(Value::as_str).ok_or(Malformed)?;
     let reference = match object.get("ref") {
         None | Some(Value::Null) => None,
@@ -146,14 +144,15 @@ fn read(object: Map<String, Value>) -> Result<ClientObject, Malformed> {
         let cursor = if kind == "resume" { Some(text("cursor").ok_or(Malformed)?) } else { None };
         let interest = match object.get("interest") {
             None | Some(Value::Null) => None,
-            Some(interest) => Some(Interest::parse(interest).map_err(|_| Malformed)?),
+            Some(interest) => Some(Interest::parse(interest, interest_max).map_err(|_| Malformed)?),
         };
         return Ok(ClientObject::Enter(Entrance { token, cursor, interest }));
     }
     Ok(match kind {
         "interest" => {
             let everything = !object.contains_key("list") && !object.contains_key("open");
-            let interest = if everything { Ok(None) } else { Interest::parse(&Value::Object(object)).map(Some) };
+            let interest =
+                if everything { Ok(None) } else { Interest::parse(&Value::Object(object), interest_max).map(Some) };
             ClientObject::Interest { reference, interest }
         }
         "ping" => ClientObject::Ping { reference },
@@ -171,7 +170,7 @@ mod tests {
     use serde_json::json;
 
     fn one(value: &Value) -> Result<ClientObject, Malformed> {
-        parse(Encoding::Json, value.to_string().as_bytes()).map(|mut objects| objects.remove(0))
+        parse(Encoding::Json, value.to_string().as_bytes(), 2).map(|mut objects| objects.remove(0))
     }
 
     #[test]
@@ -186,9 +185,11 @@ mod tests {
         assert_eq!((reference.as_deref(), name, body), (Some("c1"), "send", send));
         assert!(matches!(one(&json!({"type": "fly"})), Ok(ClientObject::Unknown { .. })));
         assert!(matches!(one(&json!({"type": "interest"})), Ok(ClientObject::Interest { interest: Ok(None), .. })));
-        let many = vec![ConversationId(1); INTEREST_MAX + 1];
+        let many = vec![ConversationId(1); 3];
         let wide = one(&json!({"type": "interest", "list": many}));
-        assert!(matches!(wide, Ok(ClientObject::Interest { interest: Err(_), .. })));
+        assert!(matches!(wide, Ok(ClientObject::Interest { interest: Err(why), .. }) if why.contains("at most 2")));
+        let fits = one(&json!({"type": "interest", "list": many[1..]}));
+        assert!(matches!(fits, Ok(ClientObject::Interest { interest: Ok(Some(_)), .. })));
     }
 
     #[test]
@@ -207,18 +208,18 @@ mod tests {
             assert!(one(&wrong).is_err(), "{wrong}");
         }
         let mut trailing = rmp_serde::to_vec(&json!({"type": "ping"})).unwrap();
-        assert_eq!(parse(Encoding::Msgpack, &trailing).map(|objects| objects.len()), Ok(1));
+        assert_eq!(parse(Encoding::Msgpack, &trailing, 2).map(|objects| objects.len()), Ok(1));
         trailing.push(0);
-        assert!(parse(Encoding::Msgpack, &trailing).is_err());
-        assert!(parse(Encoding::Msgpack, &[0x91; 60_000]).is_err(), "deep nesting ends before the stack does");
-        assert!(parse(Encoding::Json, "[".repeat(60_000).as_bytes()).is_err());
+        assert!(parse(Encoding::Msgpack, &trailing, 2).is_err());
+        assert!(parse(Encoding::Msgpack, &[0x91; 60_000], 2).is_err(), "deep nesting ends before the stack does");
+        assert!(parse(Encoding::Json, "[".repeat(60_000).as_bytes(), 2).is_err());
     }
 
     proptest! {
         #[test]
         fn any_bytes_are_read_or_refused(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
-            let _ = parse(Encoding::Json, &bytes);
-            let _ = parse(Encoding::Msgpack, &bytes);
+            let _ = parse(Encoding::Json, &bytes, 2);
+            let _ = parse(Encoding::Msgpack, &bytes, 2);
         }
     }
 }

@@ -5,11 +5,8 @@ use bytestring::ByteString;
 
 use super::body::Body;
 
-/// The most a frame to the client holds in bytes, unless one entry alone is larger.
-pub const FRAME_OUT_MAX_BYTES: usize = 64 * 1024;
-
-/// The most a message from the client holds in bytes.
-pub const FRAME_IN_MAX_BYTES: usize = 64 * 1024;
+/// What an arbiter's room for building frames keeps at most, in bytes.
+const SCRATCH_BYTES_MAX: usize = 64 * 1024;
 
 /// How values are written on a socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,7 +85,7 @@ impl<'a> FrameWriter<'a> {
         scratch.text.push('[');
         scratch.bytes.clear();
         scratch.bytes.resize(ARRAY_HEADER_BYTES, 0);
-        Self { scratch, encoding, objects: 0, aim_bytes: aim_bytes.min(FRAME_OUT_MAX_BYTES) }
+        Self { scratch, encoding, objects: 0, aim_bytes }
     }
 
     /// How many objects it holds.
@@ -170,8 +167,8 @@ impl<'a> FrameWriter<'a> {
             }
         };
         // One large entry must not leave its size behind.
-        text.shrink_to(FRAME_OUT_MAX_BYTES);
-        bytes.shrink_to(FRAME_OUT_MAX_BYTES);
+        text.shrink_to(SCRATCH_BYTES_MAX);
+        bytes.shrink_to(SCRATCH_BYTES_MAX);
         Some(frame)
     }
 }
@@ -209,7 +206,7 @@ mod tests {
 
     fn written(encoding: Encoding, objects: &[(Option<u64>, Value)]) -> Option<Value> {
         let mut scratch = Scratch::default();
-        let mut writer = FrameWriter::new(&mut scratch, encoding, FRAME_OUT_MAX_BYTES);
+        let mut writer = FrameWriter::new(&mut scratch, encoding, SCRATCH_BYTES_MAX);
         for (seq, value) in objects {
             writer.push(*seq, &Body::new(value).unwrap());
         }

@@ -14,7 +14,7 @@ use super::ports::{Identity, Problem};
 impl Hub {
     /// Takes one whole message.
     pub(super) fn receive(&self, connection: &Rc<Connection>, bytes: &[u8]) {
-        let Ok(objects) = client::parse(connection.encoding, bytes) else {
+        let Ok(objects) = client::parse(connection.encoding, bytes, self.0.settings.interest_max) else {
             connection.close(Close::Protocol);
             return;
         };
@@ -52,7 +52,7 @@ impl Hub {
                         connection.state.borrow_mut().interest = interest;
                         Ok(json!({}))
                     }
-                    Err(why) => Err(Problem::new("invalid", 422, why, false)),
+                    Err(why) => Err(Problem::new("invalid", 422, &why, false)),
                 };
                 connection.answer(reference.as_deref(), &answer);
             }

@@ -65,7 +65,7 @@ impl Connection {
         if matches!(outgoing.close, Some(Close::SlowReader | Close::Flood | Close::Unresponsive)) {
             return outgoing;
         }
-        let writer = FrameWriter::new(scratch, self.encoding, settings.frame_aim_bytes);
+        let writer = FrameWriter::new(scratch, self.encoding, settings.frame_out_bytes_max);
         let mut sheet = Sheet { writer, left: state.window.room(settings.window), events: 0, full: false };
         state.write_controls(&mut sheet);
         if outgoing.close.is_none()

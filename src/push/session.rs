@@ -17,7 +17,7 @@ use actix_web_actors::ws::{CloseCode, CloseReason, Message, ProtocolError, Webso
 
 use super::close::Close;
 use super::connection::Connection;
-use super::frame::{Encoding, FRAME_IN_MAX_BYTES, Frame};
+use super::frame::{Encoding, Frame};
 use super::guard::FrameGuard;
 use super::hub::Hub;
 
@@ -57,11 +57,12 @@ pub fn start(hub: &Hub, request: &HttpRequest, payload: web::Payload) -> Result<
         return Err(UpgradeError::GoingAway);
     }
     let too_big = Rc::new(Cell::new(false));
-    let guarded = FrameGuard::new(payload, FRAME_IN_MAX_BYTES as u64, Rc::clone(&too_big));
+    let frame_in_max = hub.0.settings.frame_in_bytes_max;
+    let guarded = FrameGuard::new(payload, frame_in_max as u64, Rc::clone(&too_big));
     let session = Session { hub: hub.clone(), connection: None, encoding, too_big, hold: false };
     WsResponseBuilder::new(session, request, guarded)
         .protocols(&[encoding.subprotocol()])
-        .frame_size(FRAME_IN_MAX_BYTES)
+        .frame_size(frame_in_max)
         .start()
         .map_err(|error| UpgradeError::NotAHandshake(error.to_string()))
 }

@@ -9,6 +9,13 @@ use super::window::WindowSize;
 pub struct Settings {
     /// What may be sent before the reader proves that it reads: 256 objects or 256 KiB.
     pub window: WindowSize,
+    /// The largest message from a client, joined from its fragments: 64 KiB.
+    pub frame_in_bytes_max: usize,
+    /// How full a frame to a client gets before the next one begins: 8,000 bytes; one entry alone may be larger.
+    /// It fits the 8 KiB write buffer that the HTTP server keeps for each socket, so fan-out never makes that grow.
+    pub frame_out_bytes_max: usize,
+    /// The most conversations a list window may name: 500.
+    pub interest_max: usize,
     /// How long a window may stay exhausted before the socket is closed as slow: 10 s.
     pub slow_patience: Duration,
     /// How long a socket may stay without `identify` or `resume`: 10 s.
@@ -25,10 +32,6 @@ pub struct Settings {
     pub command_within: Duration,
     /// How long the gatekeeper and the feed may take: 10 s.
     pub port_within: Duration,
-    /// How full a frame gets before the next one begins: 8,000 bytes. It fits the 8 KiB write
-    /// buffer that the HTTP server keeps for each socket, so fan-out never makes that grow;
-    /// at most 64 KiB.
-    pub frame_aim_bytes: usize,
     /// Entries of one workspace kept in memory on an arbiter: 4,096.
     pub tail_entries_max: usize,
     /// And their bytes: 4 MiB.
@@ -49,6 +52,9 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             window: WindowSize { objects: 256, bytes: 256 * 1024 },
+            frame_in_bytes_max: 64 * 1024,
+            frame_out_bytes_max: 8_000,
+            interest_max: 500,
             slow_patience: Duration::from_secs(10),
             identify_within: Duration::from_secs(10),
             heartbeat: Duration::from_secs(25),
@@ -57,7 +63,6 @@ impl Default for Settings {
             commands_in_flight_max: 32,
             command_within: Duration::from_secs(30),
             port_within: Duration::from_secs(10),
-            frame_aim_bytes: 8_000,
             tail_entries_max: 4_096,
             tail_bytes_max: 4 * 1024 * 1024,
             tail_keep: Duration::from_secs(120),

@@ -6,6 +6,7 @@ use tokio::sync::watch;
 
 use crate::clock::Surroundings;
 use crate::domain::ids::Keyring;
+use crate::domain::rules::Rules;
 use crate::store::{AnyStore, Owner as Incarnation};
 
 /// Bounds and pauses of the shards of one process.
@@ -31,6 +32,8 @@ pub struct ShardOptions {
     pub shard_mailbox_max: usize,
     /// How long an asker waits for an answer, in machine time.
     pub answer_deadline: Duration,
+    /// The figures that the entities decide by.
+    pub rules: Rules,
 }
 
 impl Default for ShardOptions {
@@ -46,6 +49,7 @@ impl Default for ShardOptions {
             mailbox_max: 64,
             shard_mailbox_max: 4_096,
             answer_deadline: Duration::from_secs(10),
+            rules: Rules::default(),
         }
     }
 }

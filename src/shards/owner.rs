@@ -37,6 +37,7 @@ use super::timers::{Alarm, Timers};
 use crate::domain::effect::EffectId;
 use crate::domain::entity::EntityKind;
 use crate::domain::ids::{Keyring, WorkspaceId};
+use crate::domain::rules::Rules;
 use crate::domain::time::Timestamp;
 use crate::store::{Fence, Lease, Position, Put, RowKey, Store, StoreError, Table};
 
@@ -152,6 +153,10 @@ impl Owner {
 
     pub(super) fn keys(&self) -> &Keyring {
         &self.node.keys
+    }
+
+    pub(super) fn rules(&self) -> &Rules {
+        &self.node.options.rules
     }
 
     pub(super) fn committer(&self) -> &Committer {

@@ -30,7 +30,7 @@ pub(super) fn take<E: Kind>(
         // Its shard dropped it: what it holds may never have been committed.
         return asker.answer(Err(CommandError::unavailable()));
     }
-    let context = Context { now: owner.now(), id, keys: owner.keys() };
+    let context = Context { now: owner.now(), id, keys: owner.keys(), rules: owner.rules() };
     let decided = cell.with_current(|state| state.decide(command, &context));
     let decision = match decided {
         Ok(decision) => decision,

@@ -30,11 +30,12 @@ impl Workspaces {
     pub async fn limit(&self, workspace: WorkspaceId, id: LimitScopeId) -> Result<LimitStanding, CommandError> {
         self.check_limit(workspace, id)?;
         let now = self.shards.node().surroundings.clock.now();
+        let rules = self.shards.node().options.rules;
         let read = move |scope: &LimitScope| LimitStanding {
-            tier: scope.tier(),
-            used: scope.used(now),
-            free: scope.free(now),
-            next_free_at: scope.free_at(now),
+            tier: scope.tier(&rules),
+            used: scope.used(&rules, now),
+            free: scope.free(&rules, now),
+            next_free_at: scope.free_at(&rules, now),
         };
         self.shards.view::<LimitScope, _>(id.0, read).await
     }

@@ -15,6 +15,7 @@ mod one_person;
 mod openapi;
 mod provider_fails;
 mod reply_leaves_once;
+mod settings_hold;
 mod stop_opts_out;
 mod stops_in_order;
 mod the_command;

@@ -44,7 +44,7 @@ pub(super) fn say(id: ConversationId, event: &Event, written: &dyn Fn(MessageRef
         Event::AttemptQueued { message, author, attempt, .. } => {
             json!({ "message": message.id, "attempt": attempt, "author": author })
         }
-        Event::StatusChanged { message, attempt, status, at, failure } => json!({
+        Event::StatusChanged { message, attempt, status, at, failure, .. } => json!({
             "message": message.id,
             "attempt": attempt,
             "status": status,

@@ -10,6 +10,7 @@ use crate::domain::entity::Context;
 use crate::domain::ids::{AddressId, Keyring, MessageId};
 use crate::domain::inbound::{Address, AddressSpace};
 use crate::domain::message::{Channel, MessageContent, MessageContext, ProviderMessageId};
+use crate::domain::rules::Rules;
 
 const NOW: Timestamp = Timestamp(1_795_165_200_000);
 const ID: u128 = 77;
@@ -29,7 +30,7 @@ impl Stage {
     /// Carries out a command: what is said live, and what is said of the same turn from its stored bytes.
     fn tell(&mut self, command: Command) -> (Vec<PublicEvent>, Vec<PublicEvent>, Answer) {
         let before = self.state.summary(NOW);
-        let context = Context { now: NOW, id: ID, keys: &self.keys };
+        let context = Context { now: NOW, id: ID, keys: &self.keys, rules: &Rules::default() };
         let decision = self.state.decide(command, &context).expect("it is allowed");
         let version = self.state.version();
         for event in &decision.events {

@@ -3,7 +3,6 @@
 use crate::domain::ids::{AddressId, ConversationId};
 use crate::domain::message::{MessageRef, MessageStatus};
 use crate::domain::refusal::Refusal;
-use crate::domain::time::Timestamp;
 use crate::domain::window::Standing;
 use crate::domain::window::billing::Category;
 
@@ -83,8 +82,6 @@ pub struct Departure {
     pub thread: ConversationId,
     /// Which attempt.
     pub attempt: u16,
-    /// When the attempt was queued.
-    pub queued_at: Timestamp,
     /// Inside the window, or outside and counted against the messaging limit.
     pub standing: Standing,
     /// What it will be charged as.

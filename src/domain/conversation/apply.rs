@@ -8,6 +8,7 @@ use crate::domain::consent::Consent;
 use crate::domain::effect::Assignment;
 use crate::domain::ids::{AddressId, ContactId, ConversationId, MemberId};
 use crate::domain::message::{MessageRef, MessageStatus};
+use crate::domain::status::{DOUBT, WAIT_MAX};
 use crate::domain::time::Timestamp;
 use crate::domain::window::Form;
 use crate::domain::window::profiles::Tag;
@@ -45,23 +46,25 @@ impl Conversation {
             }
             Event::WindowShut { at } => self.window.shut(*at),
             Event::ConsentChanged { withdrawn, at } => self.take_consent(Consent { withdrawn: *withdrawn, at: *at }),
-            Event::MessageQueued { message, author, digest, form, tag } => {
-                let entry = outgoing(*message, *digest, (*form, *tag), author.is_person());
+            Event::MessageQueued { message, author, digest, form, tag, until } => {
+                let until = until.unwrap_or(message.at + WAIT_MAX);
+                let entry = outgoing(*message, *digest, (*form, *tag), author.is_person(), until);
                 self.saw(*message);
                 self.outbox.put(entry);
                 self.outbox.prune(message.at);
             }
-            Event::AttemptQueued { message, author, attempt, at } => {
+            Event::AttemptQueued { message, author, attempt, at, until } => {
                 if let Some(entry) = self.outbox.get_mut(message.id) {
-                    (entry.attempt, entry.status, entry.since) = (*attempt, MessageStatus::Queued, *at);
+                    (entry.attempt, entry.status) = (*attempt, MessageStatus::Queued);
+                    entry.until = until.unwrap_or(*at + WAIT_MAX);
                     entry.by_person = author.is_person();
                 }
             }
-            Event::StatusChanged { message, attempt, status, at, .. } => {
+            Event::StatusChanged { message, attempt, status, at, until, .. } => {
                 if let Some(entry) = self.outbox.get_mut(message.id) {
                     entry.take(*attempt, *status);
                     if entry.status == MessageStatus::InDoubt {
-                        entry.since = *at;
+                        entry.until = until.unwrap_or(*at + DOUBT);
                     }
                 }
             }
@@ -78,7 +81,7 @@ impl Conversation {
             }
             Event::NoteAdded { note, mentions, digest, .. } => {
                 // A note is with its readers at once: nothing is ever awaited for it.
-                let written = outgoing(*note, *digest, (Form::Free, None), true);
+                let written = outgoing(*note, *digest, (Form::Free, None), true, note.at);
                 self.outbox.put(Outgoing { attempt: 0, status: MessageStatus::Read, charged: true, ..written });
                 self.outbox.prune(note.at);
                 self.saw(*note);
@@ -232,7 +235,13 @@ impl Conversation {
     }
 }
 
-fn outgoing(message: MessageRef, digest: u64, (form, tag): (Form, Option<Tag>), by_person: bool) -> Outgoing {
+fn outgoing(
+    message: MessageRef,
+    digest: u64,
+    (form, tag): (Form, Option<Tag>),
+    by_person: bool,
+    until: Timestamp,
+) -> Outgoing {
     Outgoing {
         message,
         thread: None,
@@ -240,7 +249,7 @@ fn outgoing(message: MessageRef, digest: u64, (form, tag): (Form, Option<Tag>), 
         attempt: 1,
         status: MessageStatus::Queued,
         reached: None,
-        since: message.at,
+        until,
         form,
         tag,
         by_person,

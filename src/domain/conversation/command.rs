@@ -88,6 +88,8 @@ pub enum Command {
         attempt: u16,
         /// What the account has switched on.
         switches: Switches,
+        /// The template as it is now, where the message is one; none is as it was when it was queued.
+        template: Option<TemplateFacts>,
     },
     /// Fact, from the number: what became of the call, once the number will not repeat it by itself.
     /// Answers `Status`, `Unmatched` or `NotYet`.

@@ -40,6 +40,10 @@ impl<'a> Draft<'a> {
         self.context.keys
     }
 
+    pub(super) fn rules(&self) -> &'a crate::domain::rules::Rules {
+        self.context.rules
+    }
+
     pub(super) fn event(&mut self, event: Event) {
         use crate::domain::entity::Entity as _;
         self.state.apply(&event);

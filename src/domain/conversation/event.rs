@@ -107,6 +107,9 @@ pub enum ConversationEvent {
         form: Form,
         /// The tag it carries.
         tag: Option<Tag>,
+        /// It may not leave after this; none is 10 minutes from when it was queued.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        until: Option<Timestamp>,
     },
     /// A failed or unconfirmed message waits to leave again.
     #[serde(rename = "rt")]
@@ -119,6 +122,9 @@ pub enum ConversationEvent {
         attempt: u16,
         /// When.
         at: Timestamp,
+        /// It may not leave after this; none is 10 minutes from `at`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        until: Option<Timestamp>,
     },
     /// A message's status is now this.
     #[serde(rename = "sc")]
@@ -133,6 +139,9 @@ pub enum ConversationEvent {
         at: Timestamp,
         /// Why, where it failed.
         failure: Option<FailureCode>,
+        /// Where it is in doubt: until when evidence is waited for; none is 15 minutes from `at`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        until: Option<Timestamp>,
     },
     /// The provider took a message of ours: it counts for billing and for replies.
     #[serde(rename = "ch")]
@@ -280,7 +289,7 @@ pub struct FailureCode {
 /// A rule of ours that fails a message which was queued.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Rule {
-    /// It waited over 10 minutes.
+    /// It waited longer than it may: 10 minutes, unless an operator says otherwise.
     #[serde(rename = "wt")]
     WaitedTooLong,
     /// The window had closed.
@@ -292,6 +301,9 @@ pub enum Rule {
     /// The call never began, and the number gave up.
     #[serde(rename = "ns")]
     NotSent,
+    /// The provider no longer approved its template.
+    #[serde(rename = "tn")]
+    TemplateNotSendable,
 }
 
 impl Rule {
@@ -303,6 +315,7 @@ impl Rule {
             Self::WindowClosed => "window_closed",
             Self::ConsentWithdrawn => "consent_withdrawn",
             Self::NotSent => "not_sent",
+            Self::TemplateNotSendable => "template_not_sendable",
         }
     }
 }

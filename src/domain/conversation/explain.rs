@@ -5,6 +5,7 @@ use crate::domain::author::Author;
 use crate::domain::ids::{ConversationId, MessageId};
 use crate::domain::message::{MessageRef, MessageStatus};
 use crate::domain::refusal::Refusal;
+use crate::domain::rules::Rules;
 use crate::domain::time::Timestamp;
 use crate::domain::window::profiles::Switches;
 use crate::domain::window::{Form, Sending, Standing};
@@ -30,6 +31,7 @@ impl Conversation {
         form: Form,
         (author, epoch): (Author, Option<u64>),
         switches: Switches,
+        rules: &Rules,
         now: Timestamp,
     ) -> Result<Standing, Refusal> {
         self.judge_author(author, epoch, "send")?;
@@ -38,7 +40,7 @@ impl Conversation {
         let waits = self.outbox.0.iter().filter(|entry| entry.form == Form::Free && queued(entry.effective()));
         let waiting = u8::try_from(waits.count()).unwrap_or(u8::MAX);
         let sending = Sending { form, tag: None, by_person: author.is_person(), waiting };
-        self.judge_window(sending, switches, now)
+        self.judge_window(sending, switches, rules, now)
     }
 
     /// A message that memory has; older ones are in the store alone.

@@ -83,8 +83,8 @@ pub(super) struct Outgoing {
     pub(super) status: MessageStatus,
     /// What an earlier attempt came to, where the customer has it.
     pub(super) reached: Option<MessageStatus>,
-    /// Since when it is queued or in doubt.
-    pub(super) since: Timestamp,
+    /// While it is queued: it may not leave after this. While it is in doubt: evidence is waited for until then.
+    pub(super) until: Timestamp,
     /// What it is to the window.
     pub(super) form: Form,
     /// The tag it carries.
@@ -120,14 +120,14 @@ impl Outgoing {
     /// When its time is over, if it waits for something.
     pub(super) fn due(&self) -> Option<Timestamp> {
         match self.effective() {
-            MessageStatus::Queued => Some(self.since + status::WAIT_MAX + GIVE_UP_GRACE),
-            MessageStatus::InDoubt => Some(self.since + status::DOUBT),
+            MessageStatus::Queued => Some(self.until + GIVE_UP_GRACE),
+            MessageStatus::InDoubt => Some(self.until),
             _ => None,
         }
     }
 }
 
-/// A call that began within the 10 minutes may end after them: its outcome is waited for a little.
+/// A call that began in time may end after it: its outcome is waited for a little.
 pub(super) const GIVE_UP_GRACE: Duration = Duration::from_secs(30);
 
 /// The messages of ours that are remembered, in thread order.

@@ -1,11 +1,12 @@
 //! The number's side of a send: may it leave, what became of the call, and whose time is over.
 
 use super::answer::{Answer, Departure};
-use super::command::{KnownMessage, RecordOutcome};
+use super::command::{KnownMessage, RecordOutcome, TemplateFacts};
 use super::draft::Draft;
 use super::event::{ConversationEvent as Event, Rule};
 use super::memory::Outgoing;
 use super::receipt::Evidence;
+use super::send::sendable;
 use super::{Conversation, State};
 use crate::domain::author::Author;
 use crate::domain::content::{AddressDetails, Content};
@@ -15,7 +16,6 @@ use crate::domain::inbound::Address;
 use crate::domain::message::MessageStatus;
 use crate::domain::outbound::{ErrorClass, Failure, SendOutcome};
 use crate::domain::refusal::Refusal;
-use crate::domain::status::WAIT_MAX;
 use crate::domain::time::Timestamp;
 use crate::domain::window::profiles::Switches;
 use crate::domain::window::{Form, Sending, Standing};
@@ -28,6 +28,7 @@ impl Conversation {
         &self,
         (thread, message, attempt): (ConversationId, MessageId, u16),
         switches: Switches,
+        template: Option<TemplateFacts>,
         mut draft: Draft<'_>,
     ) -> Decided {
         let Some((known, entry)) = self.remembered(message, attempt).zip(self.outbox.get(message)) else {
@@ -37,13 +38,12 @@ impl Conversation {
         if attempt != entry.attempt || status != MessageStatus::Queued {
             return Ok(Decision::nothing(Answer::Stay { status, refusal: None }));
         }
-        let judged = self.judge_departure(entry, switches, draft.now());
+        let judged = self.judge_departure(entry, switches, template, &draft);
         match judged {
             Ok(standing) => Ok(Decision::nothing(Answer::Leave(Departure {
                 message: entry.message,
                 thread: known.thread,
                 attempt,
-                queued_at: entry.since,
                 standing,
                 category: entry.form.category(),
                 to: self.addresses.iter().filter(|known| known.is_current()).map(|known| known.id).collect(),
@@ -59,14 +59,19 @@ impl Conversation {
         &self,
         entry: &Outgoing,
         switches: Switches,
-        now: Timestamp,
+        template: Option<TemplateFacts>,
+        draft: &Draft<'_>,
     ) -> Result<Standing, (Rule, Refusal)> {
-        if now > entry.since + WAIT_MAX {
+        let now = draft.now();
+        if now > entry.until {
             return Err((Rule::WaitedTooLong, waited_too_long()));
+        }
+        if let (Form::Template(_), Some(facts)) = (entry.form, template) {
+            sendable(facts).map_err(|refusal| (Rule::TemplateNotSendable, refusal))?;
         }
         self.judge_consent(entry.form).map_err(|refusal| (Rule::ConsentWithdrawn, refusal))?;
         let sending = Sending { form: entry.form, tag: entry.tag, by_person: entry.by_person, waiting: 0 };
-        self.judge_window(sending, switches, now).map_err(|refusal| (Rule::WindowClosed, refusal))
+        self.judge_window(sending, switches, draft.rules(), now).map_err(|refusal| (Rule::WindowClosed, refusal))
     }
 
     pub(super) fn take_outcome(&self, outcome: RecordOutcome, mut draft: Draft<'_>) -> Decided {
@@ -110,7 +115,7 @@ impl Conversation {
 }
 
 fn waited_too_long() -> Refusal {
-    Refusal::WrongState { state: "over 10 minutes old", action: "send" }
+    Refusal::WrongState { state: "too old to leave", action: "send" }
 }
 
 impl Draft<'_> {
@@ -119,6 +124,7 @@ impl Draft<'_> {
         let class = match rule {
             Rule::WindowClosed => ErrorClass::Window,
             Rule::ConsentWithdrawn => ErrorClass::OptOut,
+            Rule::TemplateNotSendable => ErrorClass::Template,
             Rule::WaitedTooLong | Rule::NotSent => ErrorClass::Retry,
         };
         let at = self.now();

@@ -145,7 +145,8 @@ impl Draft<'_> {
             let code =
                 |failure: &Failure| FailureCode { code: failure.code, class: failure.class, rule: evidence.rule };
             let failure = evidence.failure.as_ref().filter(|_| status == MessageStatus::Failed).map(code);
-            self.event(Event::StatusChanged { message, attempt, status: after, at, failure });
+            let until = (after == MessageStatus::InDoubt).then(|| at + self.rules().doubt);
+            self.event(Event::StatusChanged { message, attempt, status: after, at, failure, until });
         }
         if let Some(category) = uncharged.filter(|_| Conversation::is_taken(status)) {
             // The billing conversation runs from the message, whenever we heard of it.

@@ -14,6 +14,7 @@ use crate::domain::ids::{ConversationId, Keyring, MessageId};
 use crate::domain::inbound::TemplateStatus;
 use crate::domain::message::{MessageContent, MessageContext, MessageRef, MessageStatus};
 use crate::domain::refusal::Refusal;
+use crate::domain::rules::Rules;
 use crate::domain::time::Timestamp;
 use crate::domain::window::billing::Category;
 use crate::domain::window::profiles::{Switches, Tag};
@@ -41,7 +42,8 @@ impl Conversation {
         self.judge_consent(form)?;
         let now = draft.now();
         let by_person = author.is_person();
-        self.judge_window(Sending { form, tag, by_person, waiting: draft.waiting() }, switches, now)?;
+        let (rules, waiting) = (draft.rules(), draft.waiting());
+        self.judge_window(Sending { form, tag, by_person, waiting }, switches, rules, now)?;
         if self.outbox.is_full() {
             return Err(Refusal::TooMany { what: "messages on their way", allowed: OUTGOING_MAX });
         }
@@ -49,7 +51,8 @@ impl Conversation {
             draft.take_over(author);
         }
         let message = MessageRef { at: now, id };
-        draft.event(Event::MessageQueued { message, author, digest, form, tag });
+        let until = Some(now + rules.wait_max);
+        draft.event(Event::MessageQueued { message, author, digest, form, tag, until });
         let context = MessageContext { quoted, ..MessageContext::default() };
         let stored = StoredMessage { author, content, context, provider_id: None, sender: None, arrived_at: now };
         draft.content(Content::Message { conversation: own, at: message, message: Box::new(stored) });
@@ -83,13 +86,15 @@ impl Conversation {
         self.judge_consent(entry.form)?;
         let (now, by_person) = (draft.now(), author.is_person());
         let sending = Sending { form: entry.form, tag: entry.tag, by_person, waiting: draft.waiting() };
-        self.judge_window(sending, switches, now)?;
+        let rules = draft.rules();
+        self.judge_window(sending, switches, rules, now)?;
         if by_person && matches!(self.handler(), Handler::Bot(_)) {
             draft.take_over(author);
         }
         let (message, attempt) = (entry.message, entry.attempt.saturating_add(1));
         let thread = entry.thread.unwrap_or(draft.own_id());
-        draft.event(Event::AttemptQueued { message, author, attempt, at: now });
+        let until = Some(now + rules.wait_max);
+        draft.event(Event::AttemptQueued { message, author, attempt, at: now, until });
         Ok(draft.deliver(thread, message, attempt, now))
     }
 
@@ -146,13 +151,14 @@ impl Conversation {
         &self,
         sending: Sending,
         switches: Switches,
+        rules: &Rules,
         now: Timestamp,
     ) -> Result<Standing, Refusal> {
         if self.group {
             return Err(Refusal::CannotAnswer { why: "groups are shown, not answered" });
         }
         match self.channel {
-            Some(channel) => self.window.judge(channel, sending, switches, now),
+            Some(channel) => self.window.judge(channel, sending, switches, rules.margin, now),
             None => Err(Refusal::NotFound { what: "conversation" }),
         }
     }
@@ -175,7 +181,7 @@ pub(super) fn digest<T: serde::Serialize>(keys: &Keyring, body: &T) -> Result<u6
     Ok(keys.hash(b"body", &[&bytes]) as u64)
 }
 
-fn sendable(facts: TemplateFacts) -> Result<Form, Refusal> {
+pub(super) fn sendable(facts: TemplateFacts) -> Result<Form, Refusal> {
     let status = match facts.status {
         TemplateStatus::Approved => return Ok(Form::Template(facts.category)),
         TemplateStatus::Pending => "pending",

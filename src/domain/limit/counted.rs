@@ -1,20 +1,20 @@
 //! Which customers count now, and until when.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use super::trie::Trie;
 use crate::domain::ids::AddressId;
 use crate::domain::time::Timestamp;
 
-/// How long a customer counts, in seconds.
-pub(super) const COUNTS_FOR_S: u32 = 24 * 3_600;
 /// How many of the latest customers are remembered where no tier asks for more: the highest tier with a figure.
 pub(super) const REMEMBERED: usize = 100_000;
 
 /// One customer. 64 of the 128 bits of an address's keyed hash name it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Permit {
-    /// The second from which it counts for 24 hours.
+    /// The second from which it counts.
     from_s: u32,
     /// The last second at which a message was accepted; 0 if none was.
     accepted_s: u32,
@@ -34,9 +34,14 @@ pub(super) const fn short(address: AddressId) -> u64 {
     address.0 as u64
 }
 
-/// The second that a moment falls in, rounded up: so that nobody counts for less than 24 hours.
+/// The second that a moment falls in, rounded up: so that nobody counts for less than the period.
 fn second_of(at: Timestamp) -> u32 {
     u32::try_from(at.millis().saturating_add(999).div_euclid(1_000)).unwrap_or(0)
+}
+
+/// A span in whole seconds, rounded up.
+pub(super) fn seconds(span: Duration) -> u32 {
+    u32::try_from(span.as_millis().div_ceil(1_000)).unwrap_or(u32::MAX)
 }
 
 /// Seconds as keys that differ in their first bits.
@@ -44,16 +49,16 @@ const fn key_of(second: u32) -> u64 {
     (second as u64) << 32
 }
 
-const fn ends(second: u32) -> Timestamp {
-    Timestamp::from_seconds(second as i64 + COUNTS_FOR_S as i64)
+const fn ends(second: u32, counts_for_s: u32) -> Timestamp {
+    Timestamp::from_seconds(second as i64 + counts_for_s as i64)
 }
 
 impl Counted {
     /// How many count at `now`.
-    pub(super) fn used(&self, now: Timestamp) -> usize {
+    pub(super) fn used(&self, counts_for_s: u32, now: Timestamp) -> usize {
         let mut over = 0;
         self.by_second.visit(|key, customers| {
-            let past = ends((key >> 32) as u32) <= now;
+            let past = ends((key >> 32) as u32, counts_for_s) <= now;
             over += if past { customers.len() } else { 0 };
             past
         });
@@ -61,8 +66,8 @@ impl Counted {
     }
 
     /// Whether this customer counts at `now`.
-    pub(super) fn counts(&self, customer: u64, now: Timestamp) -> bool {
-        self.permits.get(customer).is_some_and(|permit| ends(permit.from_s) > now)
+    pub(super) fn counts(&self, customer: u64, counts_for_s: u32, now: Timestamp) -> bool {
+        self.permits.get(customer).is_some_and(|permit| ends(permit.from_s, counts_for_s) > now)
     }
 
     /// Whether an outcome of this customer is awaited.
@@ -71,14 +76,14 @@ impl Counted {
     }
 
     /// When fewer than `limit` count, if nothing more is sent.
-    pub(super) fn below(&self, limit: usize, now: Timestamp) -> Timestamp {
-        let used = self.used(now);
+    pub(super) fn below(&self, limit: usize, counts_for_s: u32, now: Timestamp) -> Timestamp {
+        let used = self.used(counts_for_s, now);
         if used < limit {
             return now;
         }
-        let (must_go, mut gone, mut at) = (used - limit + 1, 0, ends(second_of(now)));
+        let (must_go, mut gone, mut at) = (used - limit + 1, 0, ends(second_of(now), counts_for_s));
         self.by_second.visit(|key, customers| {
-            let end = ends((key >> 32) as u32);
+            let end = ends((key >> 32) as u32, counts_for_s);
             if end > now {
                 gone += customers.len();
                 at = end;
@@ -89,8 +94,8 @@ impl Counted {
     }
 
     /// These were reserved.
-    pub(super) fn reserve(&mut self, customers: &[u64], at: Timestamp, remember_at_most: usize) {
-        self.forget(at, usize::MAX);
+    pub(super) fn reserve(&mut self, customers: &[u64], at: Timestamp, counts_for_s: u32, remember_at_most: usize) {
+        self.forget(at, counts_for_s, usize::MAX);
         let second = second_of(at);
         for customer in customers {
             let mut permit =
@@ -98,7 +103,7 @@ impl Counted {
             permit.pending = permit.pending.saturating_add(1);
             self.set(*customer, Permit { from_s: permit.from_s.max(second), ..permit });
         }
-        self.forget(at, remember_at_most);
+        self.forget(at, counts_for_s, remember_at_most);
     }
 
     /// These were certainly not sent.
@@ -158,10 +163,10 @@ impl Counted {
     }
 
     /// Lets those go who count no longer at `now`, and the oldest over `at_most`.
-    fn forget(&mut self, now: Timestamp, at_most: usize) {
+    fn forget(&mut self, now: Timestamp, counts_for_s: u32, at_most: usize) {
         while let Some((key, customers)) = self.by_second.first() {
             let over = self.permits.len().saturating_sub(at_most);
-            if ends((key >> 32) as u32) <= now || over >= customers.len() {
+            if ends((key >> 32) as u32, counts_for_s) <= now || over >= customers.len() {
                 for customer in self.by_second.remove(key).unwrap_or_default() {
                     self.permits.remove(customer);
                 }

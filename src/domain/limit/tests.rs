@@ -37,8 +37,8 @@ fn accepted(live: &mut Live<LimitScope>, at: i64, customer: u128) {
 fn different_customers_count_and_the_same_one_does_not() {
     let mut live = scope(2);
     assert_eq!(reserve(&mut live, 1_500, &[1, 2, 3, 1]), (vec![true, true, false, true], Some(DAY_MS + 2_000)));
-    assert_eq!(live.state.used(Timestamp(1_500)), 2);
-    assert_eq!(live.state.free_at(Timestamp(1_500)), Timestamp(DAY_MS + 2_000));
+    assert_eq!(live.state.used(&Rules::default(), Timestamp(1_500)), 2);
+    assert_eq!(live.state.free_at(&Rules::default(), Timestamp(1_500)), Timestamp(DAY_MS + 2_000));
     assert_eq!(reserve(&mut live, DAY_MS + 1_999, &[3]).0, [false], "by the second, and never too early");
     assert_eq!(reserve(&mut live, DAY_MS + 2_000, &[3]).0, [true]);
     live.assert_replays();
@@ -63,7 +63,7 @@ fn giving_back_a_second_message_leaves_the_first_counted() {
     accepted(&mut live, 1_000, 1);
     reserve(&mut live, 50_000, &[1]);
     give_back(&mut live, 51_000, 1);
-    assert_eq!(live.state.free_at(Timestamp(52_000)), Timestamp(DAY_MS + 1_000));
+    assert_eq!(live.state.free_at(&Rules::default(), Timestamp(52_000)), Timestamp(DAY_MS + 1_000));
     live.assert_replays();
 }
 
@@ -74,11 +74,18 @@ fn a_tier_below_use_stops_new_permits_and_takes_none_back() {
     reserve(&mut live, 5_000, &[3]);
     let lower = LimitCommand::SetTier { tier: LimitTier::Limited(1), at: Timestamp(6), author: Author::System };
     live.ask(6_000, lower).unwrap();
-    assert_eq!((live.state.used(Timestamp(6_000)), live.state.free(Timestamp(6_000))), (3, Some(0)));
-    assert_eq!(live.state.free_at(Timestamp(6_000)), Timestamp(DAY_MS + 5_000), "all but none must go first");
+    assert_eq!(
+        (live.state.used(&Rules::default(), Timestamp(6_000)), live.state.free(&Rules::default(), Timestamp(6_000))),
+        (3, Some(0))
+    );
+    assert_eq!(
+        live.state.free_at(&Rules::default(), Timestamp(6_000)),
+        Timestamp(DAY_MS + 5_000),
+        "all but none must go first"
+    );
     let older = LimitCommand::SetTier { tier: LimitTier::Unlimited, at: Timestamp(5), author: Author::System };
     live.ask(7_000, older).unwrap();
-    assert_eq!(live.state.tier(), LimitTier::Limited(1));
+    assert_eq!(live.state.tier(&Rules::default()), LimitTier::Limited(1));
 }
 
 #[test]
@@ -90,15 +97,37 @@ fn an_unlimited_portfolio_remembers_what_a_lower_tier_needs() {
         let customers: Vec<u128> = (block * 1_000..(block + 1) * 1_000).collect();
         assert!(reserve(&mut live, 1_000 + block as i64 * 1_000, &customers).0.iter().all(|granted| *granted));
     }
-    assert_eq!(live.state.used(Timestamp(200_000)), 100_000);
+    assert_eq!(live.state.used(&Rules::default(), Timestamp(200_000)), 100_000);
     live.ask(200_000, set(LimitTier::Limited(100_000), 2)).unwrap();
     assert_eq!(reserve(&mut live, 200_000, &[999_999]).0, [false]);
 }
 
 #[test]
 fn nobody_said_anything_is_two_thousand() {
-    assert_eq!(LimitScope::default().free(Timestamp(0)), Some(2_000));
+    assert_eq!(LimitScope::default().free(&Rules::default(), Timestamp(0)), Some(2_000));
     assert_eq!(TIERS[1], TIER_DEFAULT);
+}
+
+#[test]
+fn a_portfolio_of_which_nobody_said_anything_has_the_tier_that_is_set() {
+    let mut live = Live::<LimitScope>::new(1);
+    live.rules.tier = LimitTier::Limited(1);
+    assert_eq!(reserve(&mut live, 1_000, &[1, 2]).0, [true, false]);
+    live.rules.tier = LimitTier::Unlimited;
+    assert_eq!(reserve(&mut live, 1_000, &[2]).0, [true]);
+    live.assert_replays();
+}
+
+#[test]
+fn customers_count_for_the_period_that_is_set() {
+    let mut live = scope(1);
+    live.rules.counts_for = Duration::from_millis(60_500);
+    assert_eq!(reserve(&mut live, 1_000, &[1, 2]), (vec![true, false], Some(62_000)));
+    assert_eq!(reserve(&mut live, 61_999, &[2]).0, [false]);
+    assert_eq!(reserve(&mut live, 62_000, &[2]).0, [true]);
+    assert_eq!(live.state.used(&live.rules, Timestamp(62_000)), 1);
+    // Replay forgets as it was decided then, whatever the period is by then.
+    live.assert_replays();
 }
 
 proptest! {
@@ -129,7 +158,7 @@ proptest! {
                 }
             }
             now = until;
-            let free_at = live.state.free_at(Timestamp(now)).millis();
+            let free_at = live.state.free_at(&Rules::default(), Timestamp(now)).millis();
             let (granted, come_back) = reserve(&mut live, now, &[customer]);
             if granted == [true] {
                 match end {
@@ -157,11 +186,12 @@ fn stored_bytes_stay() {
         include_str!("../../../tests/golden/limit_events.txt"),
         &[
             LimitEvent::Opened { workspace: WorkspaceId(1) },
-            LimitEvent::Reserved { customers: vec![1, u64::MAX], at },
+            LimitEvent::Reserved { customers: vec![1, u64::MAX], at, counts_for_s: None },
             LimitEvent::GivenBack { customers: vec![2] },
             LimitEvent::Accepted { customers: vec![3], at },
             LimitEvent::TierSet { tier: LimitTier::Limited(250), at, author: Author::System },
             LimitEvent::TierSet { tier: LimitTier::Unlimited, at, author: Author::Member(MemberId(4)) },
+            LimitEvent::Reserved { customers: vec![1], at, counts_for_s: Some(3_600) },
         ],
     );
 }

@@ -118,23 +118,23 @@ fn a_restriction_ends_when_it_said_it_would() {
 #[test]
 fn a_complaint_halves_the_rate_and_time_restores_it() {
     let mut live = connected();
-    assert_eq!(live.state.rate_now(Timestamp(0)), 80);
+    assert_eq!(live.state.rate_now(&Rules::default(), Timestamp(0)), 80);
     for at in [0, 10, 999] {
         live.ask(at, trouble(130_429, ErrorClass::RateNumber, at)).unwrap();
     }
-    assert_eq!(live.state.rate_now(Timestamp(999)), 40, "one burst of complaints counts once");
+    assert_eq!(live.state.rate_now(&Rules::default(), Timestamp(999)), 40, "one burst of complaints counts once");
     live.ask(1_000, trouble(130_429, ErrorClass::RateNumber, 1_000)).unwrap();
-    assert_eq!(live.state.rate_now(Timestamp(1_000)), 20);
-    assert_eq!(live.state.rate_now(Timestamp(1_000) + CLIMB_EVERY), 24);
+    assert_eq!(live.state.rate_now(&Rules::default(), Timestamp(1_000)), 20);
+    assert_eq!(live.state.rate_now(&Rules::default(), Timestamp(1_000) + CLIMB_EVERY), 24);
     let whole = live.state.due().unwrap();
     assert_eq!(whole, Timestamp(1_000) + CLIMB_EVERY * 15);
-    assert_eq!(live.state.rate_now(whole), 80);
+    assert_eq!(live.state.rate_now(&Rules::default(), whole), 80);
     live.ask(whole.0, NumberCommand::Wake).unwrap();
     assert_eq!((live.state.due(), live.state.slow), (None, None));
     for second in 0..20 {
         live.ask(second * 1_000, trouble(130_429, ErrorClass::RateNumber, 1_000_000 + second * 1_000)).unwrap();
     }
-    assert_eq!(live.state.rate_now(Timestamp(1_019_000)), 4, "never below a twentieth");
+    assert_eq!(live.state.rate_now(&Rules::default(), Timestamp(1_019_000)), 4, "never below a twentieth");
     live.assert_replays();
 }
 
@@ -152,11 +152,11 @@ fn what_concerns_one_message_leaves_the_number_alone() {
 fn the_lower_of_two_rates_stands() {
     let mut live = connected();
     live.ask(1, said(AccountEvent::ThroughputChanged { per_second: 1_000 }, 5)).unwrap();
-    assert_eq!(live.state.rate_cap(), 1_000);
+    assert_eq!(live.state.rate_cap(&Rules::default()), 1_000);
     live.ask(2, said(AccountEvent::ThroughputChanged { per_second: 80 }, 4)).unwrap();
-    assert_eq!(live.state.rate_cap(), 1_000, "an older word");
+    assert_eq!(live.state.rate_cap(&Rules::default()), 1_000, "an older word");
     live.ask(3, connection(None, Some(50))).unwrap();
-    assert_eq!(live.state.rate_cap(), 50);
+    assert_eq!(live.state.rate_cap(&Rules::default()), 50);
     assert!(live.ask(4, connection(None, Some(0))).is_err());
 }
 

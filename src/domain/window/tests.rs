@@ -47,13 +47,13 @@ fn every_channel_has_one_profile_at_every_time() {
 fn the_window_refuses_from_a_minute_before_its_end() {
     for (channel, hours) in [(WhatsApp, 24), (Instagram, 24), (Messenger, 24), (WeChat, 48)] {
         let last = hours * HOUR - 60 * SECOND - 1;
-        assert!(opened().is_open(channel, after(last)), "{channel:?}");
-        assert!(!opened().is_open(channel, after(last + 1)), "{channel:?}");
+        assert!(opened().is_open(channel, MARGIN, after(last)), "{channel:?}");
+        assert!(!opened().is_open(channel, MARGIN, after(last + 1)), "{channel:?}");
         assert_eq!(opened().closes_at(channel, T0), Some(after(hours * HOUR)));
-        assert!(!Window::default().is_open(channel, T0));
+        assert!(!Window::default().is_open(channel, MARGIN, T0));
     }
     for channel in [Line, Telegram, Viber, Sms, LiveChat] {
-        assert!(Window::default().is_open(channel, T0), "{channel:?}");
+        assert!(Window::default().is_open(channel, MARGIN, T0), "{channel:?}");
         assert_eq!(opened().closes_at(channel, T0), None);
     }
 }
@@ -69,15 +69,15 @@ fn a_refusal_says_when_it_closed_and_what_may_be_sent_instead() {
         (Messenger, ON, vec![Instead::Template, Instead::Tag]),
     ];
     for (channel, switches, instead) in cases {
-        let refused = opened().judge(channel, free(None, true), switches, late);
+        let refused = opened().judge(channel, free(None, true), switches, MARGIN, late);
         assert_eq!(refused, Err(Refusal::WindowClosed { closed_at: Some(after(24 * HOUR)), instead }), "{channel:?}");
     }
     assert_eq!(
-        opened().judge(WeChat, free(None, true), OFF, after(49 * HOUR)),
+        opened().judge(WeChat, free(None, true), OFF, MARGIN, after(49 * HOUR)),
         Err(Refusal::WindowClosed { closed_at: Some(after(48 * HOUR)), instead: vec![Instead::MassMessage] })
     );
     assert_eq!(
-        Window::default().judge(WhatsApp, free(None, true), OFF, T0),
+        Window::default().judge(WhatsApp, free(None, true), OFF, MARGIN, T0),
         Err(Refusal::WindowClosed { closed_at: None, instead: vec![Instead::Template] })
     );
 }
@@ -85,19 +85,19 @@ fn a_refusal_says_when_it_closed_and_what_may_be_sent_instead() {
 #[test]
 fn templates_leave_outside_where_the_channel_has_them() {
     let late = after(25 * HOUR);
-    let outside = |channel, category| opened().judge(channel, template(category), OFF, late);
+    let outside = |channel, category| opened().judge(channel, template(category), OFF, MARGIN, late);
     assert_eq!(outside(WhatsApp, Category::Marketing), Ok(Standing::Outside));
     assert_eq!(outside(Messenger, Category::Utility), Ok(Standing::Outside));
     assert!(outside(Messenger, Category::Marketing).is_err());
     assert!(outside(Instagram, Category::Utility).is_err());
-    assert_eq!(opened().judge(WhatsApp, template(Category::Utility), OFF, T0), Ok(Standing::Inside));
+    assert_eq!(opened().judge(WhatsApp, template(Category::Utility), OFF, MARGIN, T0), Ok(Standing::Inside));
 }
 
 #[test]
 fn three_tags_died_on_27_april_2026() {
     for tag in [Tag::ConfirmedEventUpdate, Tag::PostPurchaseUpdate, Tag::AccountUpdate] {
         let before = Timestamp(profiles::TAGS_REFUSED_SINCE.0 - 1);
-        let judged = |now| Window::default().judge(Messenger, free(Some(tag), false), OFF, now);
+        let judged = |now| Window::default().judge(Messenger, free(Some(tag), false), OFF, MARGIN, now);
         assert_eq!(judged(before), Ok(Standing::Outside));
         assert!(matches!(judged(T0), Err(Refusal::Invalid { why, .. }) if why.contains("27 April 2026")));
     }
@@ -107,20 +107,21 @@ fn three_tags_died_on_27_april_2026() {
 fn the_human_agent_tag_is_for_people_and_switched_on_for_seven_days() {
     let tagged = |person| free(Some(Tag::HumanAgent), person);
     let days = |days: i64| after(days * 24 * HOUR - 61 * SECOND);
-    assert_eq!(opened().judge(Messenger, tagged(true), ON, days(7)), Ok(Standing::Outside));
-    assert!(opened().judge(Messenger, tagged(true), ON, days(8)).is_err());
-    assert!(opened().judge(Messenger, tagged(true), OFF, days(3)).is_err());
-    assert!(matches!(opened().judge(Messenger, tagged(false), ON, days(3)), Err(Refusal::Forbidden { .. })));
-    assert!(opened().judge(Instagram, tagged(true), OFF, days(3)).is_err());
-    assert_eq!(opened().judge(Instagram, tagged(true), ON, days(3)), Ok(Standing::Outside));
-    assert!(opened().judge(WhatsApp, tagged(true), ON, days(3)).is_err());
+    assert_eq!(opened().judge(Messenger, tagged(true), ON, MARGIN, days(7)), Ok(Standing::Outside));
+    assert!(opened().judge(Messenger, tagged(true), ON, MARGIN, days(8)).is_err());
+    assert!(opened().judge(Messenger, tagged(true), OFF, MARGIN, days(3)).is_err());
+    assert!(matches!(opened().judge(Messenger, tagged(false), ON, MARGIN, days(3)), Err(Refusal::Forbidden { .. })));
+    assert!(opened().judge(Instagram, tagged(true), OFF, MARGIN, days(3)).is_err());
+    assert_eq!(opened().judge(Instagram, tagged(true), ON, MARGIN, days(3)), Ok(Standing::Outside));
+    assert!(opened().judge(WhatsApp, tagged(true), ON, MARGIN, days(3)).is_err());
 }
 
 #[test]
 fn wechat_allows_five_replies_to_each_message() {
     let mut window = opened();
     window.replies = 3;
-    let judged = |window: &Window, waiting| window.judge(WeChat, Sending { waiting, ..free(None, true) }, OFF, T0);
+    let judged =
+        |window: &Window, waiting| window.judge(WeChat, Sending { waiting, ..free(None, true) }, OFF, MARGIN, T0);
     assert_eq!(judged(&window, 1), Ok(Standing::Inside));
     assert!(matches!(judged(&window, 2), Err(Refusal::TooMany { allowed: 5, .. })));
     window.open(after(1));
@@ -131,11 +132,11 @@ fn wechat_allows_five_replies_to_each_message() {
 fn the_providers_window_error_closes_ours_until_the_customer_writes_again() {
     let mut window = opened();
     window.shut(after(HOUR));
-    assert!(!window.is_open(WhatsApp, after(HOUR)));
+    assert!(!window.is_open(WhatsApp, MARGIN, after(HOUR)));
     assert_eq!(window.closes_at(WhatsApp, after(HOUR)), Some(after(HOUR)));
     window.open(after(2 * HOUR));
     window.shut(after(HOUR));
-    assert!(window.is_open(WhatsApp, after(2 * HOUR)));
+    assert!(window.is_open(WhatsApp, MARGIN, after(2 * HOUR)));
 }
 
 #[test]

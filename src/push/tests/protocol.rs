@@ -213,7 +213,7 @@ async fn each_sees_what_it_may_and_learns_what_it_loses() {
 
 #[actix_web::test]
 async fn what_waits_leaves_as_one_frame() {
-    let house = House::build(Settings { frame_aim_bytes: frame::FRAME_OUT_MAX_BYTES, ..Settings::default() });
+    let house = House::build(Settings { frame_out_bytes_max: 64 * 1024, ..Settings::default() });
     let (mut ann, _) = house.enter("ann").await;
     house.happen((1..=64).map(|position| event(position, None)));
     let (_, frame) = ann.frame().await.unwrap();

@@ -131,10 +131,10 @@ proptest! {
         read_before in 0_usize..20,
         tail_max in 1_usize..12,
         page_entries in 1_usize..6,
-        frame_aim_bytes in prop_oneof![Just(1_usize), Just(1_000), Just(64 * 1024)],
+        frame_out_bytes_max in prop_oneof![Just(1_usize), Just(1_000), Just(64 * 1024)],
         steps in steps(),
     ) {
-        let settings = Settings { page_entries, frame_aim_bytes, ..Settings::default() };
+        let settings = Settings { page_entries, frame_out_bytes_max, ..Settings::default() };
         let room = Room::new(WORKSPACE, Tail::new(tail_max, usize::MAX));
         let hello = Body::new(&json!({ "type": "hello" })).unwrap();
         let connection = Connection::new(1, Encoding::Json, hello);

@@ -40,9 +40,10 @@ impl Gather {
         }
     }
 
-    /// How many requests it holds, and how many bytes they write.
+    /// How many rows it writes, records among them, and how many bytes. A request without a row counts as one.
     pub(super) fn size(&self) -> (usize, usize) {
-        (self.answers.len(), self.bytes)
+        let rows = self.rows.len() + self.own.len() + self.records.len() + self.trims.len();
+        (rows.max(self.answers.len()), self.bytes)
     }
 
     /// Its answers wait for the disk.

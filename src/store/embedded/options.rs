@@ -21,8 +21,8 @@ pub struct EmbeddedOptions {
     pub open_files_max: usize,
     /// Requests that wait for the commit thread.
     pub queue_max: usize,
-    /// Requests that go into one batch.
-    pub batch_requests_max: usize,
+    /// Once a batch has so many rows, it is written; a request's rows stay together.
+    pub batch_rows_max: usize,
     /// Once a batch has so many bytes, it is written.
     pub batch_bytes_max: usize,
     /// How long a request waits for a place in the queue before it is `NotApplied`.
@@ -41,7 +41,7 @@ impl Default for EmbeddedOptions {
             worker_threads: 2,
             open_files_max: 512,
             queue_max: 1_024,
-            batch_requests_max: 1_024,
+            batch_rows_max: 1_000,
             batch_bytes_max: 8 * MIB as usize,
             queue_deadline: Duration::from_secs(5),
             answer_deadline: Duration::from_secs(30),

@@ -99,8 +99,8 @@ impl Writer {
                 break;
             }
             self.take(request, &mut gather);
-            let (requests_taken, bytes) = gather.size();
-            let full = requests_taken >= self.options.batch_requests_max || bytes >= self.options.batch_bytes_max;
+            let (rows, bytes) = gather.size();
+            let full = rows >= self.options.batch_rows_max || bytes >= self.options.batch_bytes_max;
             next = if full { None } else { requests.try_recv().ok() };
         }
         let written = self.write(&mut gather);

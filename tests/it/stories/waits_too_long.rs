@@ -22,7 +22,7 @@ async fn a_reply_that_waited_over_ten_minutes_fails_and_may_be_tried_again() {
     house.advance(Duration::from_secs(60));
     let failed = house.once_still(&reply, &["failed"]).await;
     assert!(
-        failed["attempts"][0]["failure"]["sentence"].as_str().is_some_and(|why| why.contains("10 minutes")),
+        failed["attempts"][0]["failure"]["sentence"].as_str().is_some_and(|why| why.contains("too old")),
         "{failed}"
     );
     let event = socket.until("message.status").await;

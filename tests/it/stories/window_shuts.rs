@@ -164,3 +164,40 @@ async fn a_template_that_cannot_be_sent_is_refused_before_anything_leaves() {
     }
     assert!(house.stop().await);
 }
+
+/// A template that is withdrawn while its message waits does not leave, and the author hears by which rule.
+#[actix_web::test]
+async fn a_template_that_is_paused_before_its_message_leaves_fails_it() {
+    let house = House::new().await;
+    house.begins_to_send().await;
+    let [admin, agent] = ["ADMIN_TOKEN", "AGENT1_TOKEN"].map(|name| house.token(name).to_owned());
+    let conversation = house.hears("15551280006", "wamid.w6").await;
+    let mut socket = house.agent(&agent).await;
+    let account = format!("/v1/accounts/{}", house.seeded.account);
+    house.post(&format!("{account}/pause"), &admin, &json!({})).await.expect(200);
+    let reply = house.queue(&conversation, &order_update("waits")).await;
+    let change = json!({"event": "PAUSED", "message_template_id": 5, "message_template_name": "order_update",
+        "message_template_language": "en_US", "reason": null});
+    let now = tidegate::clock::Clock::now(&*house.clock);
+    let pushed = account_change("message_template_status_update", now, &change);
+    assert_eq!(house.push(&pushed).await.status, 200);
+    let messages = format!("/v1/conversations/{conversation}/messages");
+    eventually("the template is paused", || async {
+        let refused = house.post(&messages, &agent, &order_update("later")).await;
+        (refused.status == 409).then_some(())
+    })
+    .await;
+    house.post(&format!("{account}/resume"), &admin, &json!({})).await.expect(200);
+    let failed = house.once(&reply, &["failed", "accepted", "sent"]).await;
+    let why = &failed["attempts"][0]["failure"];
+    assert_eq!((&failed["status"], &why["class"]), (&json!("failed"), &json!("template")), "{failed}");
+    let event = loop {
+        let event = socket.until("message.status").await;
+        if event["data"]["status"] == "failed" {
+            break event;
+        }
+    };
+    assert_eq!(event["data"]["failure"]["rule"], "template_not_sendable", "{event}");
+    assert_eq!(house.ledger().accepted, 1, "it never left");
+    assert!(house.stop().await);
+}

@@ -77,7 +77,8 @@ fn what_the_loser_sent_goes_on_at_the_winner() {
     // The link has arrived, the loser's memory has not.
     let link = world.effects.iter().position(|effect| matches!(effect, Effect::LinkConversation { .. })).unwrap();
     world.carry_out(link);
-    let depart = Command::Depart { thread: b, message: message.id, attempt: 1, switches: Switches::default() };
+    let depart =
+        Command::Depart { thread: b, message: message.id, attempt: 1, switches: Switches::default(), template: None };
     assert_eq!(world.ask(b, depart.clone()), Ok(Answer::NotYet));
     let receipt = |status| {
         let receipt = World::new().receipt(b, status, after(2 * HOUR));
@@ -128,8 +129,13 @@ fn a_changed_number_keeps_the_history_and_is_written_to_at_the_new_one() {
     let uses: Vec<_> = world.summary("c").addresses;
     assert!(uses.contains(&(world.address("a"), false)) && uses.contains(&(world.address("c"), true)));
     let message = world.send("a", "c1", "Hi");
-    let depart =
-        Command::Depart { thread: world.of("a"), message: message.id, attempt: 1, switches: Switches::default() };
+    let depart = Command::Depart {
+        thread: world.of("a"),
+        message: message.id,
+        attempt: 1,
+        switches: Switches::default(),
+        template: None,
+    };
     let Answer::Leave(left) = world.ask(world.of("a"), depart).unwrap() else { panic!() };
     assert_eq!(left.to, vec![world.address("c")]);
     // Who has the old number again is seen by writing from it.

@@ -6,6 +6,7 @@ use crate::domain::author::Author;
 use crate::domain::effect::Effect;
 use crate::domain::ids::{BotId, MemberId, TeamId};
 use crate::domain::message::{MessageContent, MessageRef, MessageStatus, ProviderMessageId};
+use crate::domain::window::MARGIN;
 use crate::domain::window::profiles::Switches;
 
 fn changed(answer: &Answer) -> bool {
@@ -48,7 +49,7 @@ fn a_late_message_neither_opens_a_closed_window_nor_moves_the_end_back() {
     let mut world = World::new();
     world.now = after(30 * HOUR);
     world.hear(&["a"], "wamid.1", T0, "from the backlog");
-    assert!(!world.state("a").window().is_open(Channel::WhatsApp, world.now));
+    assert!(!world.state("a").window().is_open(Channel::WhatsApp, MARGIN, world.now));
     world.hear(&["a"], "wamid.2", after(29 * HOUR), "now");
     world.hear(&["a"], "wamid.3", after(10 * HOUR), "late");
     assert_eq!(world.summary("a").window_closes_at, Some(after(53 * HOUR)));
@@ -267,8 +268,13 @@ fn the_free_entry_point_is_free_of_charge_and_no_window() {
     let send = world.text(AGENT, "c2", "still free?");
     let refused = world.ask(world.of("a"), Command::Send(Box::new(send)));
     assert!(matches!(refused, Err(Refusal::WindowClosed { .. })));
-    let stay =
-        Command::Depart { thread: world.of("a"), message: message.id, attempt: 1, switches: Switches::default() };
+    let stay = Command::Depart {
+        thread: world.of("a"),
+        message: message.id,
+        attempt: 1,
+        switches: Switches::default(),
+        template: None,
+    };
     let left = world.ask(world.of("a"), stay).unwrap();
     assert_eq!(left, Answer::Stay { status: MessageStatus::Accepted, refusal: None });
 }

@@ -1,5 +1,7 @@
 //! Sends, departures, outcomes and receipts: the rules one by one.
 
+use std::time::Duration;
+
 use super::super::*;
 use super::world::*;
 use crate::domain::author::Author;
@@ -8,9 +10,10 @@ use crate::domain::ids::{BotId, BroadcastId, MessageId};
 use crate::domain::inbound::TemplateStatus;
 use crate::domain::message::{MessageContent, MessageRef, MessageStatus, ProviderMessageId};
 use crate::domain::outbound::{ErrorClass, Failure, SendOutcome};
-use crate::domain::window::Standing;
+use crate::domain::rules::Rules;
 use crate::domain::window::billing::Category;
 use crate::domain::window::profiles::{Switches, Tag};
+use crate::domain::window::{MARGIN, Standing};
 
 fn world() -> World {
     let mut world = World::new();
@@ -20,7 +23,13 @@ fn world() -> World {
 }
 
 fn depart(world: &World, message: MessageRef, attempt: u16) -> Command {
-    Command::Depart { thread: world.of("a"), message: message.id, attempt, switches: Switches::default() }
+    Command::Depart {
+        thread: world.of("a"),
+        message: message.id,
+        attempt,
+        switches: Switches::default(),
+        template: None,
+    }
 }
 
 fn failure(class: ErrorClass, code: i64) -> Failure {
@@ -155,6 +164,72 @@ fn the_window_is_judged_when_the_message_leaves() {
 }
 
 #[test]
+fn the_margin_is_the_one_that_is_set() {
+    let mut world = world();
+    let id = world.of("a");
+    world.rules.margin = Duration::from_secs(600);
+    world.now = after(24 * HOUR - 599 * SECOND);
+    let send = world.text(AGENT, "late", "Hi");
+    assert!(matches!(world.ask(id, Command::Send(Box::new(send.clone()))), Err(Refusal::WindowClosed { .. })));
+    world.rules.margin = Duration::ZERO;
+    world.now = after(24 * HOUR - 1);
+    assert!(world.ask(id, Command::Send(Box::new(send))).is_ok());
+}
+
+#[test]
+fn a_template_is_judged_again_when_the_message_leaves() {
+    for status in [TemplateStatus::Approved, TemplateStatus::Paused, TemplateStatus::Rejected, TemplateStatus::Disabled]
+    {
+        let mut world = world();
+        let id = world.of("a");
+        let template = world.template("t", Category::Utility, TemplateStatus::Approved);
+        let Answer::Sent { message, .. } = world.ask(id, Command::Send(Box::new(template))).unwrap() else { panic!() };
+        let facts = TemplateFacts { category: Category::Utility, status };
+        let Command::Depart { thread, message, attempt, switches, .. } = depart(&world, message, 1) else { panic!() };
+        let now = Command::Depart { thread, message, attempt, switches, template: Some(facts) };
+        let answer = world.ask(id, now).unwrap();
+        if status == TemplateStatus::Approved {
+            assert!(matches!(answer, Answer::Leave(_)), "{answer:?}");
+            continue;
+        }
+        let failed = MessageStatus::Failed;
+        assert!(
+            matches!(answer, Answer::Stay { status, refusal: Some(Refusal::TemplateNotSendable { .. }) } if status == failed),
+            "{answer:?}"
+        );
+        let (_, event) = world.events.last().unwrap();
+        let ConversationEvent::StatusChanged { failure: Some(code), .. } = event else { panic!("{event:?}") };
+        assert_eq!((code.rule, code.class), (Some(Rule::TemplateNotSendable), ErrorClass::Template));
+        world.assert_replay();
+    }
+}
+
+#[test]
+fn what_was_queued_and_what_is_in_doubt_keep_the_deadline_that_was_set_then() {
+    let mut world = world();
+    let id = world.of("a");
+    (world.rules.wait_max, world.rules.doubt) = (Duration::from_secs(60), Duration::from_secs(120));
+    let waits = world.send("a", "waits", "Hi");
+    let doubtful = world.send("a", "doubtful", "Hi");
+    let unknown = world.outcome(id, doubtful.id, SendOutcome::Unknown { reason: "silence".into() });
+    world.ask(id, unknown).unwrap();
+    assert_eq!(world.state("a").due(), Some(world.now + Duration::from_secs(60) + memory::GIVE_UP_GRACE));
+    // Longer figures hold for what comes after them, and shorter ones for nothing that was decided.
+    world.rules = Rules::default();
+    world.now = world.now + Duration::from_secs(61);
+    let stay = world.ask(id, depart(&world, waits, 1)).unwrap();
+    assert!(matches!(stay, Answer::Stay { status: MessageStatus::Failed, refusal: Some(_) }), "{stay:?}");
+    assert_eq!(world.state("a").due(), Some(world.now + Duration::from_secs(59)));
+    world.now = world.now + Duration::from_secs(59);
+    world.ask(id, Command::Wake).unwrap();
+    assert_eq!(world.state("a").status_of(doubtful.id), Some(MessageStatus::Unconfirmed));
+    world.rules.wait_max = Duration::from_secs(60);
+    world.ask(id, retry(waits)).unwrap();
+    assert_eq!(world.state("a").due(), Some(world.now + Duration::from_secs(60) + memory::GIVE_UP_GRACE));
+    world.assert_replay();
+}
+
+#[test]
 fn what_waited_over_ten_minutes_does_not_leave() {
     for by_timer in [false, true] {
         let mut world = world();
@@ -225,7 +300,7 @@ fn refusals_of_the_provider_have_their_consequences() {
         assert_eq!(world.summary("a").version, version);
         assert_eq!(world.state("a").status_of(message.id), Some(MessageStatus::Failed));
         assert_eq!(world.effects.len(), effects, "{class:?}");
-        assert_eq!(world.state("a").window().is_open(Channel::WhatsApp, world.now), !shuts, "{class:?}");
+        assert_eq!(world.state("a").window().is_open(Channel::WhatsApp, MARGIN, world.now), !shuts, "{class:?}");
         assert_eq!(world.summary("a").marketing_withdrawn, withdraws, "{class:?}");
         if shuts {
             assert_eq!(world.windows[&id], (after(MINUTE), None));

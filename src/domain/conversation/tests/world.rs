@@ -10,6 +10,7 @@ use crate::domain::ids::{AccountId, AddressId, ConversationId, Keyring, MemberId
 use crate::domain::inbound::{Address, AddressSpace, TemplateStatus};
 use crate::domain::message::{MessageContent, MessageContext, MessageRef, MessageStatus, ProviderMessageId};
 use crate::domain::outbound::SendOutcome;
+use crate::domain::rules::Rules;
 use crate::domain::window::billing::Category;
 use crate::domain::window::profiles::Switches;
 
@@ -31,6 +32,7 @@ type Gate<T> = (Timestamp, T);
 
 pub(super) struct World {
     pub(super) keys: Keyring,
+    pub(super) rules: Rules,
     pub(super) now: Timestamp,
     pub(super) channel: Channel,
     pub(super) live: BTreeMap<ConversationId, Conversation>,
@@ -48,6 +50,7 @@ impl World {
     pub(super) fn new() -> Self {
         Self {
             keys: Keyring::new([9; 16]),
+            rules: Rules::default(),
             now: T0,
             channel: Channel::WhatsApp,
             live: BTreeMap::new(),
@@ -166,7 +169,7 @@ impl World {
             Some(lookup) => Conversation::found(command, self.look_up(&lookup)),
             None => command,
         };
-        let context = Context { now: self.now, id: id.0, keys: &self.keys };
+        let context = Context { now: self.now, id: id.0, keys: &self.keys, rules: &self.rules };
         let decision = state.decide(command, &context)?;
         let mut next = state;
         for event in &decision.events {

@@ -10,6 +10,7 @@ use crate::domain::inbound::Quality;
 use crate::domain::message::Channel;
 use crate::domain::number::Number;
 use crate::domain::refusal::Refusal;
+use crate::domain::rules::Rules;
 use crate::domain::secret::Secret;
 use crate::domain::time::Timestamp;
 use crate::domain::workspace::Scope;
@@ -213,11 +214,11 @@ async fn show(
 }
 
 async fn account(edge: &Edge, asker: &Asker, id: AccountId) -> Result<Option<Shown>, CommandError> {
-    let now = edge.now();
-    edge.workspaces.view_account(asker.workspace, id, move |number| shown(id, number, now)).await
+    let (now, rules) = (edge.now(), edge.shards.node().options.rules);
+    edge.workspaces.view_account(asker.workspace, id, move |number| shown(id, number, &rules, now)).await
 }
 
-fn shown(id: AccountId, number: &Number, now: Timestamp) -> Option<Shown> {
+fn shown(id: AccountId, number: &Number, rules: &Rules, now: Timestamp) -> Option<Shown> {
     let connection = number.connection.clone()?;
     Some(Shown {
         id,
@@ -227,7 +228,7 @@ fn shown(id: AccountId, number: &Number, now: Timestamp) -> Option<Shown> {
         business_id: connection.business_id,
         limit_scope: connection.limit_scope,
         state: standing(number.may_send(now)),
-        rate_per_second: number.rate_cap(),
+        rate_per_second: number.rate_cap(rules),
         shared_with_phone: connection.shared_with_phone,
         quality: number.quality.map_or(Quality::Unknown, |(_, quality)| quality),
         version: number.version,

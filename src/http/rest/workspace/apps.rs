@@ -29,6 +29,8 @@ struct Shown {
     id: AppId,
     channel: Channel,
     webhook_path: String,
+    /// The same as the platform's console wants it: whole.
+    webhook_url: String,
     /// How many secrets are good: two while one is being replaced.
     secrets: usize,
 }
@@ -51,7 +53,7 @@ async fn list(asker: Asker, edge: web::Data<Edge>, paging: Query<Paging>) -> Res
     asker.needs(Scope::WorkspaceRead)?;
     let state = super::state(&edge, &asker)?;
     let (ids, next) = page(state.apps.keys().copied(), &paging.0)?;
-    let items = ids.into_iter().filter_map(|id| Some(shown(id, state.apps.get(&id)?))).collect();
+    let items = ids.into_iter().filter_map(|id| Some(shown(&edge, id, state.apps.get(&id)?))).collect();
     Ok(web::Json(Listed::new(items, next)))
 }
 
@@ -114,10 +116,11 @@ fn show(
 ) -> Result<HttpResponse, Problem> {
     let state = super::state(edge, asker)?;
     let app = state.apps.get(&id).ok_or_else(|| Problem::not_found("app"))?;
-    Ok(answer.json(shown(id, app)))
+    Ok(answer.json(shown(edge, id, app)))
 }
 
-fn shown(id: AppId, app: &App) -> Shown {
+fn shown(edge: &Edge, id: AppId, app: &App) -> Shown {
     let webhook_path = format!("/webhooks/{}/{id}", app.channel.word());
-    Shown { id, channel: app.channel, webhook_path, secrets: app.secrets.len() }
+    let webhook_url = format!("{}{webhook_path}", edge.settings.public_url);
+    Shown { id, channel: app.channel, webhook_path, webhook_url, secrets: app.secrets.len() }
 }
