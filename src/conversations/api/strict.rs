@@ -7,6 +7,10 @@ use serde_json::{Value, json};
 
 use crate::domain::message::MessageContent;
 
+/// Fields with null that are tried, each over the whole content; one more is refused like one that there is not. The
+/// largest content there is, a list of ten sections and ten rows, has 30 that may be null.
+const NULLS_MAX: usize = 64;
+
 /// Reads content and refuses what it does not know.
 ///
 /// # Errors
@@ -15,28 +19,31 @@ pub(super) fn content<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Mess
     let asked = Value::deserialize(deserializer)?;
     let content = MessageContent::deserialize(&asked).map_err(D::Error::custom)?;
     let understood = serde_json::to_value(&content).map_err(D::Error::custom)?;
-    match unknown(&asked, &asked, &understood, String::new()) {
+    match unknown(&asked, &asked, &understood, "", &mut 0) {
         None => Ok(content),
         Some(pointer) => Err(D::Error::custom(format!("unknown field `content{}`", path_of(&pointer)))),
     }
 }
 
 /// The pointer to the first field of `part` that was not understood, where `part` stands at `pointer` in `whole`.
-fn unknown(whole: &Value, part: &Value, understood: &Value, pointer: String) -> Option<String> {
+fn unknown(whole: &Value, part: &Value, understood: &Value, pointer: String, nulls: &mut usize) -> Option<String> {
     match (part, understood) {
         (Value::Object(fields), Value::Object(known)) => fields.iter().find_map(|(name, value)| {
             let pointer = format!("{pointer}/{}", name.replace('~', "~0").replace('/', "~1"));
             match known.get(name) {
-                Some(known) => unknown(whole, value, known, pointer),
-                None if value.is_null() && is_optional(whole, &pointer) => None,
+                Some(known) => unknown(whole, value, known, &pointer, nulls),
+                None if value.is_null() && *nulls < NULLS_MAX && is_optional(whole, &pointer) => {
+                    *nulls += 1;
+                    None
+                }
                 None => Some(pointer),
             }
         }),
-        (Value::Array(elements), Value::Array(known)) => elements
-            .iter()
-            .zip(known)
-            .enumerate()
-            .find_map(|(index, (element, known))| unknown(whole, element, known, format!("{pointer}/{index}"))),
+        (Value::Array(elements), Value::Array(known)) => {
+            elements.iter().zip(known).enumerate().find_map(|(index, (element, known))| {
+                unknown(whole, element, known, &format!("{pointer}/{index}"), nulls)
+            })
+        }
         _ => None,
     }
 }
@@ -109,6 +116,14 @@ mod tests {
         ] {
             assert!(read(&asked).is_ok(), "{asked}: {:?}", read(&asked));
         }
+        let rows = |count: usize| {
+            let row = |number: usize| json!({"id": number.to_string(), "title": "t", "description": null});
+            let rows: Vec<Value> = (0..count).map(row).collect();
+            let action = json!({"type": "list", "button": "o", "sections": [{"rows": rows}]});
+            json!({"type": "interactive", "interactive": {"body": "b", "action": action}})
+        };
+        assert!(read(&rows(10)).is_ok());
+        assert!(read(&rows(10_000)).is_err(), "each is tried over the whole");
         assert!(read(&json!({"type": "hologram"})).is_err());
         assert!(read(&json!({"type": "text"})).is_err());
     }
