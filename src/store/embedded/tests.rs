@@ -60,6 +60,29 @@ async fn a_hundred_and_twenty_eight_commits_cost_at_most_four_fsyncs() {
     assert!((1..=4).contains(&cost), "{cost} fsyncs");
 }
 
+/// A commit is a record and its fact, so a hundred rows are fifty commits.
+#[tokio::test]
+async fn a_batch_takes_no_more_commits_once_it_has_the_rows_that_are_set() {
+    for (batch_rows_max, fsyncs) in [(100, 3), (1_000, 1)] {
+        let folder = TempDir::new().expect("makes a folder");
+        let options = EmbeddedOptions { batch_rows_max, ..EmbeddedOptions::default() };
+        let store = EmbeddedStore::open(folder.path(), options, clock()).expect("opens");
+        let mut leases = Vec::new();
+        for shard in 0..128 {
+            leases.push(store.acquire(shard, OWNER, None).await.expect("acquires"));
+        }
+        let before = store.fsyncs();
+        let release = hold(&store).await;
+        let row = |shard: usize| fact(b"p", shard as u64, 9);
+        let commits = leases.iter_mut().enumerate();
+        let commits = commits.map(|(shard, lease)| store.commit(lease, 1, b"record".to_vec(), vec![row(shard)]));
+        let commits = futures_util::future::join_all(commits);
+        let (outcomes, ()) = tokio::join!(biased; commits, async { drop(release) });
+        assert!(outcomes.iter().all(|outcome| *outcome == Ok(1)));
+        assert_eq!(store.fsyncs() - before, fsyncs, "{batch_rows_max} rows");
+    }
+}
+
 #[tokio::test]
 async fn a_settling_costs_no_fsync() {
     let folder = TempDir::new().expect("makes a folder");
