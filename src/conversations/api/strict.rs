@@ -26,7 +26,7 @@ pub(super) fn content<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Mess
 }
 
 /// The pointer to the first field of `part` that was not understood, where `part` stands at `pointer` in `whole`.
-fn unknown(whole: &Value, part: &Value, understood: &Value, pointer: String, nulls: &mut usize) -> Option<String> {
+fn unknown(whole: &Value, part: &Value, understood: &Value, pointer: &str, nulls: &mut usize) -> Option<String> {
     match (part, understood) {
         (Value::Object(fields), Value::Object(known)) => fields.iter().find_map(|(name, value)| {
             let pointer = format!("{pointer}/{}", name.replace('~', "~0").replace('/', "~1"));
