@@ -15,19 +15,19 @@ pub(super) fn content<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Mess
     let asked = Value::deserialize(deserializer)?;
     let content = MessageContent::deserialize(&asked).map_err(D::Error::custom)?;
     let understood = serde_json::to_value(&content).map_err(D::Error::custom)?;
-    match unknown(&asked, &asked, &understood, String::new()) {
+    match unknown(&asked, &asked, &understood, "") {
         None => Ok(content),
         Some(pointer) => Err(D::Error::custom(format!("unknown field `content{}`", path_of(&pointer)))),
     }
 }
 
 /// The pointer to the first field of `part` that was not understood, where `part` stands at `pointer` in `whole`.
-fn unknown(whole: &Value, part: &Value, understood: &Value, pointer: String) -> Option<String> {
+fn unknown(whole: &Value, part: &Value, understood: &Value, pointer: &str) -> Option<String> {
     match (part, understood) {
         (Value::Object(fields), Value::Object(known)) => fields.iter().find_map(|(name, value)| {
             let pointer = format!("{pointer}/{}", name.replace('~', "~0").replace('/', "~1"));
             match known.get(name) {
-                Some(known) => unknown(whole, value, known, pointer),
+                Some(known) => unknown(whole, value, known, &pointer),
                 None if value.is_null() && is_optional(whole, &pointer) => None,
                 None => Some(pointer),
             }
@@ -36,7 +36,7 @@ fn unknown(whole: &Value, part: &Value, understood: &Value, pointer: String) -> 
             .iter()
             .zip(known)
             .enumerate()
-            .find_map(|(index, (element, known))| unknown(whole, element, known, format!("{pointer}/{index}"))),
+            .find_map(|(index, (element, known))| unknown(whole, element, known, &format!("{pointer}/{index}"))),
         _ => None,
     }
 }
