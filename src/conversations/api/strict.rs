@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 
 use crate::domain::message::MessageContent;
 
-/// Fields with null that are tried, each over the whole content; one more is refused like one that there is not. The
-/// largest content there is, a list of ten sections and ten rows, has 30 that may be null.
+/// Fields with null that are tried, each over the whole content; one more is refused like one that there is not. A full
+/// list of ten sections and ten rows has fewer than 30 that may be null, a template one for each parameter.
 const NULLS_MAX: usize = 64;
 
 /// Reads content and refuses what it does not know.
