@@ -17,7 +17,13 @@ const TEXT: &str = "Hello, my order 1042 has not come yet. Could you please look
                     be here? It is a present, and I need it on Friday evening at the latest. Thank you very much, \
                     and have a nice day.";
 
-/// Writes deliveries; no two items of one writer have the same id.
+/// How long ago the first message was written: within the 24 hours in which it opens a window.
+const BEGUN_AGO_S: u64 = 12 * 3_600;
+/// Messages that all customers together write in a second, so that nobody writes the next one in the same second.
+/// Twelve hours of it are 10 million messages; whatever comes after them is written now.
+const WRITTEN_A_SECOND: u64 = 250;
+
+/// Writes deliveries; no two items of one writer have the same id, and each was written after those before it.
 pub struct Deliveries {
     path: String,
     key: Hmac<Sha256>,
@@ -49,6 +55,11 @@ impl Deliveries {
         wire::post(&self.path, &header, body.as_bytes())
     }
 
+    /// When the customer wrote an item, in epoch seconds.
+    fn written_at(&self, item: u64) -> u64 {
+        self.seconds - BEGUN_AGO_S + (item / WRITTEN_A_SECOND).min(BEGUN_AGO_S)
+    }
+
     fn body(&self, customers: impl Iterator<Item = u64>) -> String {
         let (mut contacts, mut messages) = (String::new(), String::new());
         for customer in customers {
@@ -62,7 +73,8 @@ impl Deliveries {
             let _ = write!(
                 messages,
                 r#"{comma}{{"from":"1556{customer:07}","id":"wamid.{:010x}{item:016x}","timestamp":"{}","type":"text","text":{{"body":"{TEXT}"}}}}"#,
-                self.run, self.seconds
+                self.run,
+                self.written_at(item)
             );
         }
         format!(
@@ -183,6 +195,22 @@ mod tests {
             })
             .collect();
         assert_eq!((ids.len(), deliveries.written()), (100, 100));
+    }
+
+    #[test]
+    fn a_customer_writes_one_message_after_another() {
+        let deliveries = Deliveries::new("/x".into());
+        let prepared = Prepared::single_items(&deliveries, 3_000, 1_000);
+        let mut last = std::collections::BTreeMap::new();
+        for index in 0..prepared.len() {
+            let body = body_of(prepared.request(index)).1;
+            let message = &body["entry"][0]["changes"][0]["value"]["messages"][0];
+            let at: u64 = message["timestamp"].as_str().unwrap().parse().unwrap();
+            let before = last.insert(message["from"].to_string(), at);
+            assert!(before.is_none_or(|before| before < at), "{before:?} {at}");
+            assert!(at <= epoch_seconds());
+        }
+        assert_eq!(last.len(), 1_000);
     }
 
     #[test]
