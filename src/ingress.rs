@@ -23,7 +23,7 @@ use crate::numbers::Numbers;
 use crate::shards::{CommandError, DeferredItem, KeptDelivery, KeptReason, Shards};
 use crate::workspaces::Workspaces;
 
-use self::lanes::{Lanes, Left};
+use self::lanes::{Left, lanes};
 pub use self::sweep::Sweep;
 
 /// Takes deliveries.
@@ -77,7 +77,7 @@ impl Ingress {
         };
         let mut report = Report::default();
         let mut kept = Vec::new();
-        let mut lanes = Lanes::default();
+        let mut carried = Vec::new();
         let mut left = Vec::new();
         let mut room = Vec::new();
         for item in items {
@@ -105,13 +105,18 @@ impl Ingress {
                 match self.items.permit() {
                     Some(permit) => {
                         room.push(permit);
-                        lanes.sort_in(&self.shards, deferred);
+                        carried.push(deferred);
                     }
                     None => left.push(self.leave(deferred, Err(CommandError::overloaded()))),
                 }
             }
         }
-        for (taken, left_over) in join_all(lanes.into_lanes().into_iter().map(|lane| self.carry_lane(lane))).await {
+        let mut lanes = lanes(&self.shards, carried);
+        let outcomes = match lanes.pop() {
+            Some(only) if lanes.is_empty() => vec![self.carry_lane(only).await],
+            last => join_all(lanes.into_iter().chain(last).map(|lane| self.carry_lane(lane))).await,
+        };
+        for (taken, left_over) in outcomes {
             report.taken += taken;
             left.extend(left_over);
         }

@@ -1,7 +1,7 @@
 //! One item, brought to the actors it concerns.
 
 use super::Ingress;
-use super::facts;
+use super::facts::{self, Target};
 use crate::domain::author::Author;
 use crate::domain::conversation::{Answer, Command, Conversation};
 use crate::domain::ids::ConversationId;
@@ -29,34 +29,30 @@ impl Ingress {
     pub(super) async fn carry(&self, item: &DeferredItem) -> Result<Carried, CommandError> {
         let keys = &self.shards.node().keys;
         match &item.item.kind {
-            InboundKind::Message(message) => match facts::receive(keys, item, message) {
-                Some(command) => self.tell(item, command).await,
-                None => Ok(Carried::Taken),
-            },
+            InboundKind::Message(message) => self.tell(item, || facts::receive(keys, item, message)).await,
             InboundKind::Receipt(receipt) => self.carry_receipt(item, receipt).await,
             InboundKind::Echo { .. }
             | InboundKind::IdentityChanged { .. }
-            | InboundKind::MarketingPreference { .. } => match facts::personal(keys, item) {
-                Some(command) => self.tell(item, command).await,
-                None => Ok(Carried::Taken),
-            },
+            | InboundKind::MarketingPreference { .. } => self.tell(item, || facts::personal(keys, item)).await,
             InboundKind::Account(event) => self.carry_account_event(item, event).await,
             InboundKind::Unknown { .. } => self.keep_unknown(item).await,
         }
     }
 
-    async fn tell(&self, item: &DeferredItem, command: Command) -> Result<Carried, CommandError> {
+    async fn tell(&self, item: &DeferredItem, say: impl Fn() -> Option<Command>) -> Result<Carried, CommandError> {
         match facts::target(&self.shards.node().keys, item) {
-            Some(facts::Target::Conversation(first)) => self.follow(first, command).await,
+            Some(Target::Conversation(first)) => self.follow(first, say).await,
             _ => Ok(Carried::Taken),
         }
     }
 
-    /// Asks a conversation, and those it redirects to.
-    async fn follow(&self, first: ConversationId, command: Command) -> Result<Carried, CommandError> {
+    /// Asks a conversation, and those it redirects to. Each is told anew: few redirect, and a copy kept for them would
+    /// be made for all. What tells nobody anything is taken.
+    async fn follow(&self, first: ConversationId, say: impl Fn() -> Option<Command>) -> Result<Carried, CommandError> {
         let mut asked = first;
         for _ in 0..HOPS_MAX {
-            match self.shards.ask::<Conversation>(asked.0, command.clone()).await? {
+            let Some(command) = say() else { return Ok(Carried::Taken) };
+            match self.shards.ask::<Conversation>(asked.0, command).await? {
                 Answer::Forward { to } => asked = to,
                 Answer::NotYet => return Err(CommandError::unavailable()),
                 Answer::Unmatched => return Ok(Carried::Unmatched),
@@ -69,13 +65,15 @@ impl Ingress {
     /// A receipt goes to the conversation that its token names, else to the one that sent the message.
     async fn carry_receipt(&self, item: &DeferredItem, said: &InboundReceipt) -> Result<Carried, CommandError> {
         if let Some((thread, _, _)) = facts::token(said) {
-            return self.follow(thread, facts::receipt(item, thread, said)).await;
+            return self.follow(thread, || Some(facts::receipt(item, thread, said))).await;
         }
         if let Some((thread, _, _)) = self.shards.message_of_provider(item.account, &said.provider_id).await? {
-            return self.follow(thread, facts::receipt(item, thread, said)).await;
+            return self.follow(thread, || Some(facts::receipt(item, thread, said))).await;
         }
         match facts::target(&self.shards.node().keys, item) {
-            Some(facts::Target::Conversation(thread)) => self.follow(thread, facts::receipt(item, thread, said)).await,
+            Some(Target::Conversation(thread)) => {
+                self.follow(thread, || Some(facts::receipt(item, thread, said))).await
+            }
             _ => Ok(Carried::Unmatched),
         }
     }

@@ -12,7 +12,7 @@ use crate::domain::time::Timestamp;
 use crate::shards::{DeferredItem, KeptDelivery, KeptReason};
 
 /// The actor that an item is for first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Target {
     /// A conversation.
     Conversation(ConversationId),

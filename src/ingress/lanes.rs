@@ -1,6 +1,5 @@
 //! A delivery's items, in the order in which each actor must hear them: one lane an actor.
 
-use std::collections::HashMap;
 use std::time::Duration;
 
 use futures_util::{StreamExt, stream};
@@ -28,28 +27,20 @@ const AT_ONCE: usize = 16;
 /// Items for one actor, in order.
 pub(super) type Lane = Vec<DeferredItem>;
 
-/// The lanes of a delivery.
-#[derive(Default)]
-pub(super) struct Lanes {
-    lanes: Vec<Lane>,
-    by_target: HashMap<Option<Target>, usize>,
-}
-
-impl Lanes {
-    /// Puts an item behind those of its actor.
-    pub(super) fn sort_in(&mut self, shards: &Shards, item: DeferredItem) {
-        let target = facts::target(&shards.node().keys, &item);
-        let place = *self.by_target.entry(target).or_insert_with(|| {
-            self.lanes.push(Lane::new());
-            self.lanes.len() - 1
-        });
-        self.lanes[place].push(item);
+/// Each actor's items, in the order in which they came.
+pub(super) fn lanes(shards: &Shards, items: Vec<DeferredItem>) -> Vec<Lane> {
+    let mut items: Vec<(Option<Target>, DeferredItem)> =
+        items.into_iter().map(|item| (facts::target(&shards.node().keys, &item), item)).collect();
+    // A stable sort leaves the items of one actor in their order.
+    items.sort_by_key(|(target, _)| *target);
+    let mut lanes: Vec<(Option<Target>, Lane)> = Vec::new();
+    for (target, item) in items {
+        match lanes.last_mut() {
+            Some((same, lane)) if *same == target => lane.push(item),
+            _ => lanes.push((target, vec![item])),
+        }
     }
-
-    /// Each actor's items.
-    pub(super) fn into_lanes(self) -> Vec<Lane> {
-        self.lanes
-    }
+    lanes.into_iter().map(|(_, lane)| lane).collect()
 }
 
 /// An item that its actor did not take.
@@ -62,9 +53,18 @@ pub(super) enum Left {
 
 impl Ingress {
     /// Brings a lane's items to their actor. Answers how many it took, and the others.
-    pub(super) async fn carry_lane(&self, lane: Lane) -> (usize, Vec<Left>) {
+    pub(super) async fn carry_lane(&self, mut lane: Lane) -> (usize, Vec<Left>) {
         let mut taken = 0;
         let mut left = Vec::new();
+        // Most deliveries are one item, and need no machinery for several.
+        if lane.len() == 1
+            && let Some(item) = lane.pop()
+        {
+            return match self.carry(&item).await {
+                Ok(Carried::Taken) => (1, left),
+                outcome => (0, vec![self.leave(item, outcome)]),
+            };
+        }
         // Each is handed over when it is first polled, so the actor hears them in order.
         let carrying = lane.into_iter().map(|item| async move {
             let outcome = self.carry(&item).await;

@@ -1,6 +1,6 @@
 //! The owner's sweep: items that their actors could not take at once are brought to them again.
 
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -50,7 +50,7 @@ impl Sweep {
             let now = ingress.shards.node().surroundings.clock.now();
             let due = ingress.shards.deferred(shard, now, PAGE).await?;
             let mut off = Vec::with_capacity(due.len());
-            let mut full: HashSet<Option<Target>> = HashSet::new();
+            let mut full: BTreeSet<Option<Target>> = BTreeSet::new();
             for (key, item) in due {
                 let target = facts::target(&ingress.shards.node().keys, &item);
                 if full.contains(&target) {
