@@ -8,7 +8,7 @@ use super::Ingress;
 use super::carry::Carried;
 use super::facts::{self, Target};
 use super::lanes::Left;
-use crate::shards::CommandError;
+use crate::shards::{CommandError, DeferredItem, DeferredKey};
 
 /// Items taken from a shard in one go.
 const PAGE: usize = 200;
@@ -45,37 +45,62 @@ impl Sweep {
     /// The store did not answer.
     pub async fn once(&self) -> Result<usize, CommandError> {
         let mut settled = 0;
-        let ingress = &self.0;
-        for shard in 0..ingress.shards.count() {
-            let now = ingress.shards.node().surroundings.clock.now();
-            let due = ingress.shards.deferred(shard, now, PAGE).await?;
-            let mut off = Vec::with_capacity(due.len());
-            let mut full: BTreeSet<Option<Target>> = BTreeSet::new();
-            for (key, item) in due {
-                let target = facts::target(&ingress.shards.node().keys, &item);
-                if full.contains(&target) {
-                    continue;
-                }
-                match ingress.carry(&item).await {
-                    Ok(Carried::Taken) => off.push(key),
-                    Err(CommandError::Overloaded { .. }) => {
-                        // It keeps its place, and those of the same actor behind it; the others need not wait.
-                        full.insert(target);
-                    }
-                    // Nobody of the shard answers: all keep their places.
-                    Err(CommandError::Unavailable { .. }) => break,
-                    outcome => {
-                        match ingress.leave(item, outcome) {
-                            Left::Later(shard, due, item) => ingress.shards.defer(&[(shard, due, *item)]).await?,
-                            Left::Kept(id, delivery) => ingress.shards.keep(&[(id, *delivery)]).await?,
-                        }
-                        off.push(key);
-                    }
-                }
-            }
-            settled += off.len();
-            ingress.shards.undefer(shard, off).await?;
+        for shard in 0..self.0.shards.count() {
+            settled += self.shard(shard).await?;
         }
         Ok(settled)
+    }
+
+    /// Goes through what is due in a shard, page by page: the actors that are full do not keep the others waiting.
+    async fn shard(&self, shard: u16) -> Result<usize, CommandError> {
+        let shards = &self.0.shards;
+        let now = shards.node().surroundings.clock.now();
+        let mut full: BTreeSet<Option<Target>> = BTreeSet::new();
+        let (mut settled, mut after) = (0, None);
+        loop {
+            let page = shards.deferred(shard, now, after, PAGE).await?;
+            after = page.last().map(|(key, _)| key.clone());
+            let is_last = page.len() < PAGE;
+            let (off, anybody) = self.carry_page(page, &mut full).await?;
+            settled += off.len();
+            shards.undefer(shard, off).await?;
+            if is_last || !anybody {
+                return Ok(settled);
+            }
+        }
+    }
+
+    /// Brings a page to its actors, except to those that are full. Answers which items come off the list, and whether
+    /// anybody of the shard answers.
+    async fn carry_page(
+        &self,
+        page: Vec<(DeferredKey, DeferredItem)>,
+        full: &mut BTreeSet<Option<Target>>,
+    ) -> Result<(Vec<DeferredKey>, bool), CommandError> {
+        let ingress = &self.0;
+        let mut off = Vec::with_capacity(page.len());
+        for (key, item) in page {
+            let target = facts::target(&ingress.shards.node().keys, &item);
+            if full.contains(&target) {
+                continue;
+            }
+            match ingress.carry(&item).await {
+                Ok(Carried::Taken) => off.push(key),
+                Err(CommandError::Overloaded { .. }) => {
+                    // It keeps its place, and those of the same actor behind it; the others need not wait.
+                    full.insert(target);
+                }
+                // Nobody of the shard answers: all keep their places.
+                Err(CommandError::Unavailable { .. }) => return Ok((off, false)),
+                outcome => {
+                    match ingress.leave(item, outcome) {
+                        Left::Later(shard, due, item) => ingress.shards.defer(&[(shard, due, *item)]).await?,
+                        Left::Kept(id, delivery) => ingress.shards.keep(&[(id, *delivery)]).await?,
+                    }
+                    off.push(key);
+                }
+            }
+        }
+        Ok((off, true))
     }
 }

@@ -99,7 +99,7 @@ impl Shards {
         self.write(puts).await
     }
 
-    /// Items that are due for the sweep of a shard, oldest first; at most `limit`.
+    /// Items that are due for the sweep of a shard, oldest first, after the key `after`; at most `limit`.
     ///
     /// # Errors
     /// The store did not answer.
@@ -107,9 +107,13 @@ impl Shards {
         &self,
         shard: u16,
         now: Timestamp,
+        after: Option<DeferredKey>,
         limit: usize,
     ) -> Result<Vec<(DeferredKey, DeferredItem)>, CommandError> {
         let mut range = ScanRange::first(limit.clamp(1, 1_000));
+        if let Some(after) = after {
+            range = range.after(after);
+        }
         range.to = std::ops::Bound::Excluded(rows::time_key(Timestamp(now.0 + 1)).to_vec());
         let page = read(self.node().store.scan(Table::Ingress, &shard.to_be_bytes(), range).await)?;
         page.rows.into_iter().map(|row| Ok((row.ck, read(rows::value(Table::Ingress, &row.value))?))).collect()

@@ -95,7 +95,9 @@ impl Store for MemoryStore {
     }
 
     async fn get(&self, key: &RowKey) -> Result<Option<Row>, StoreError> {
-        self.meet(Operation::Read, |content| Ok(content.get(key, self.clock.now()))).await
+        let state = key.table() == Table::Entity as u8;
+        let operation = if state { self.faults.operation_of_state() } else { Operation::Read };
+        self.meet(operation, |content| Ok(content.get(key, self.clock.now()))).await
     }
 
     async fn get_many(&self, keys: &[RowKey]) -> Result<Vec<Option<Row>>, StoreError> {

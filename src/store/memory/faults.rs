@@ -17,6 +17,8 @@ pub enum Operation {
     PutFacts,
     /// `get`, `get_many` and `scan`.
     Read,
+    /// `get` of an entity's state. It meets what is ordered for [`Self::Read`] where nothing is ordered for it.
+    ReadState,
     /// `commit`.
     Commit,
     /// `settle`.
@@ -109,6 +111,15 @@ impl Faults {
     pub async fn wait_hanging(&self, calls: usize) {
         // The sender lives as long as these faults do, so waiting cannot fail.
         let _ = self.0.hanging.subscribe().wait_for(|hanging| *hanging >= calls).await;
+    }
+
+    /// What the reading of an entity's state is, as far as orders go.
+    pub(super) fn operation_of_state(&self) -> Operation {
+        let ordered = self.orders(|orders| {
+            let once = orders.once.get(&Operation::ReadState).is_some_and(|faults| !faults.is_empty());
+            once || orders.always.contains_key(&Operation::ReadState)
+        });
+        if ordered { Operation::ReadState } else { Operation::Read }
     }
 
     pub(super) fn failed(&self) -> watch::Receiver<Option<String>> {

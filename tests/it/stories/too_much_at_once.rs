@@ -66,6 +66,54 @@ async fn a_full_mailbox_defers_items_and_refuses_commands() {
     each_once(house, wamids.collect()).await;
 }
 
+/// More items of a full conversation than the sweep takes at once keep nobody else waiting.
+#[actix_web::test]
+async fn a_full_conversation_keeps_no_other_waiting() {
+    const OTHER: &str = "15551239999";
+    let mut house = House::with(&[
+        ("store.shards", "1"),
+        ("actors.mailbox_max", "2"),
+        ("server.command_deadline", "60s"),
+        ("server.webhook_items_in_flight_max", "1000"),
+    ])
+    .await;
+    assert_eq!(house.push(&message(CUSTOMER, "wamid.full.0")).await.status, 200);
+    assert_eq!(house.push(&message(OTHER, "wamid.other.0")).await.status, 200);
+    let token = house.token("ADMIN_TOKEN").to_owned();
+    let lines = threads(house.addr(), &token).await;
+    let other = lines.iter().find(|(_, messages)| messages[0]["provider_id"] == "wamid.other.0").expect("it is there");
+    let path = format!("/v1/conversations/{}/messages", other.0["id"].as_str().expect("an id"));
+    house.settle().await;
+    house.crash().await;
+    let many = |from: usize, to: usize| {
+        let texts = (from..to).map(|number| text(CUSTOMER, &format!("wamid.full.{number}"), MORNING, "Hello"));
+        delivery(&texts.collect::<Vec<_>>(), &[])
+    };
+    let (first, second) = (many(1, 1_001), many(1_001, 1_501));
+    house.store.faults().once(Operation::ReadState, Fault::Hang);
+    let house = &house;
+    let others = async {
+        house.store.faults().wait_hanging(1).await;
+        // The first delivery fills the bound until it ends, so everything else is left to the sweep.
+        assert_eq!(house.push(&second).await.status, 200);
+        house.advance(Duration::from_millis(200));
+        assert_eq!(house.push(&message(OTHER, "wamid.other.1")).await.status, 200);
+        eventually("the other's message is in its thread", || {
+            house.advance(Duration::from_millis(200));
+            async {
+                let items = house.get(&path, &token).await.json()["items"].as_array().map_or(0, Vec::len);
+                (items == 2).then_some(())
+            }
+        })
+        .await;
+        house.store.faults().release();
+    };
+    let (answer, ()) = tokio::join!(house.push(&first), others);
+    assert_eq!(answer.status, 200);
+    let wamids = (0..1_501).map(|number| format!("wamid.full.{number}"));
+    each_once(house, wamids.chain(["wamid.other.0".to_owned(), "wamid.other.1".to_owned()]).collect()).await;
+}
+
 /// A shard that commits slowly is full for all its conversations.
 #[actix_web::test]
 async fn a_full_shard_defers_items_and_refuses_commands() {
