@@ -1,5 +1,5 @@
 //! Durable batches of 1,000 rows through the embedded store, held against appending the same bytes to a file and
-//! fdatasync, in one folder and in turn.
+//! fdatasync, in one folder and in turn; then the engine underneath, taking such rows from the thread that made them.
 //!
 //! `cargo bench -p loadtest`; behind `--`: `--rounds N`, `--requests N` (batches of a round), `--folder`, `--json`.
 //! Rows as in `limits.md` §7: 16-byte keys of conversations in no order, 296 bytes half of them random, and beside
@@ -7,6 +7,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::Write as _;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -31,6 +32,8 @@ const STATE_ROW_EVERY: u64 = 4;
 const CONVERSATIONS: u64 = 10_000;
 const ROW_BYTES: usize = 296;
 const STATE_BYTES: usize = 80;
+/// Batches before anything is timed.
+const WARMING: u64 = 3;
 /// No round begins later.
 const AT_MOST: Duration = Duration::from_secs(50);
 
@@ -58,37 +61,48 @@ impl Bench {
     async fn run(&self, options: &Options) -> Result<Report> {
         let mut report = Report::begin("store");
         let folder = Folder::new(&options.folder)?;
-        let engine = EmbeddedOptions { write_buffer_bytes: (64 << 20) / 3, ..EmbeddedOptions::default() };
-        let store = EmbeddedStore::open(&folder.path().join("store"), engine, Arc::new(WallClock::new()))?;
+        let options_of_engine = EmbeddedOptions { write_buffer_bytes: (64 << 20) / 3, ..EmbeddedOptions::default() };
+        let clock = Arc::new(WallClock::new());
+        let store = EmbeddedStore::open(&folder.path().join("store"), options_of_engine.clone(), clock)?;
         let mut file = OpenOptions::new().create(true).append(true).open(folder.path().join("append"))?;
         let mut rows = Rows::new();
-        // Both have written before anything is timed, so that no first file is made on the clock.
-        self.round(&mut rows, &store, &mut file, 3, &mut Sides::default()).await?;
-        let (syncs, begun) = (store.fsyncs(), Instant::now());
-        let mut sides = Sides::default();
-        let mut done = 0;
-        while done < self.rounds && begun.elapsed() < AT_MOST {
-            self.round(&mut rows, &store, &mut file, self.batches, &mut sides).await?;
-            done += 1;
-        }
-        report.did(format!("{done} rounds in turn of {} durable batches of {ROWS} rows each", self.batches));
+        let (mut sides, syncs) = (Sides::default(), store.fsyncs());
+        let done = self.rounds(&mut rows, &Writer::Store(&store), &mut file, &mut sides).await?;
+        let (syncs, sample) = (store.fsyncs() - syncs, std::mem::take(&mut rows.sample));
+        // Only when the store is done: what an engine merges in the background is paid for by who writes beside it.
+        let alone = Alone::open(&folder.path().join("alone"), &options_of_engine)?;
+        let mut beside = Sides::default();
+        self.rounds(&mut rows, &Writer::Alone(&alone), &mut file, &mut beside).await?;
+        report.did(format!(
+            "{done} rounds of {} durable batches of {ROWS} rows each, in turn with the append; then as many of the \
+             engine alone",
+            self.batches
+        ));
         let batches = (done * self.batches) as u64;
-        for (name, side) in [("append and fdatasync", &mut sides.raw), ("embedded store", &mut sides.store)] {
+        let named = [
+            ("append and fdatasync", &mut sides.raw),
+            ("embedded store", &mut sides.store),
+            ("engine alone", &mut beside.store),
+        ];
+        for (name, side) in named {
             report.figure(format!("{name}: rate"), median(&side.rates), "rows/s");
             report.figure(format!("{name}: batch p50"), f64::from(percentile(&mut side.took_us, 0.5)) / 1e3, "ms");
             report.figure(format!("{name}: batch p99"), f64::from(percentile(&mut side.took_us, 0.99)) / 1e3, "ms");
         }
+        let share = |sides: &Sides| ratio(median(&sides.store.rates), median(&sides.raw.rates)) * 100.0;
+        report.figure("engine alone, of append and fdatasync", share(&beside), "%");
+        report.figure("embedded store, of the engine alone", ratio(share(&sides), share(&beside)) * 100.0, "%");
         report.mark(Mark {
             name: "durable 1,000-row batches, of append and fdatasync".to_owned(),
-            value: ratio(median(&sides.store.rates), median(&sides.raw.rates)) * 100.0,
+            value: share(&sides),
             unit: "%",
             better: Better::Higher,
             accept: 12.0,
             aim: Some(14.0),
         });
-        report.check("syncs of the store, one a batch", batches, store.fsyncs() - syncs);
+        report.check("syncs of the store, one a batch", batches + WARMING, syncs);
         let (mut found, mut asked) = (0, 0);
-        for keys in rows.sample.chunks(200) {
+        for keys in sample.chunks(200) {
             asked += keys.len() as u64;
             found += store.get_many(keys).await?.iter().flatten().count() as u64;
         }
@@ -98,32 +112,77 @@ impl Bench {
         Ok(report)
     }
 
-    async fn round(
-        &self,
-        rows: &mut Rows,
-        store: &EmbeddedStore,
-        file: &mut File,
-        batches: usize,
-        sides: &mut Sides,
-    ) -> Result<()> {
-        let made: Vec<(Vec<u8>, Vec<Put>)> = (0..batches).map(|_| rows.batch()).collect();
-        let (bytes, puts): (Vec<_>, Vec<_>) = made.into_iter().unzip();
-        let begun = Instant::now();
-        for bytes in bytes {
-            let one = Instant::now();
-            file.write_all(&bytes)?;
-            file.sync_data()?;
-            sides.raw.took(one);
+    /// Rounds of the append and of a writer, in turn. Answers how many there was time for.
+    async fn rounds(&self, rows: &mut Rows, writer: &Writer<'_>, file: &mut File, sides: &mut Sides) -> Result<usize> {
+        // Both have written before anything is timed, so that no first file is made on the clock.
+        round(rows, writer, file, WARMING as usize, &mut Sides::default()).await?;
+        let (begun, mut done) = (Instant::now(), 0);
+        while done < self.rounds && begun.elapsed() < AT_MOST {
+            round(rows, writer, file, self.batches, sides).await?;
+            done += 1;
         }
-        sides.raw.ended(begun, batches);
-        let begun = Instant::now();
-        for puts in puts {
-            let one = Instant::now();
-            store.put_facts(puts).await.context("a batch")?;
-            sides.store.took(one);
+        Ok(done)
+    }
+}
+
+async fn round(rows: &mut Rows, writer: &Writer<'_>, file: &mut File, batches: usize, sides: &mut Sides) -> Result<()> {
+    let made: Vec<(Vec<u8>, Vec<Put>)> = (0..batches).map(|_| rows.batch()).collect();
+    let (bytes, puts): (Vec<_>, Vec<_>) = made.into_iter().unzip();
+    let begun = Instant::now();
+    for bytes in bytes {
+        let one = Instant::now();
+        file.write_all(&bytes)?;
+        file.sync_data()?;
+        sides.raw.took(one);
+    }
+    sides.raw.ended(begun, batches);
+    let begun = Instant::now();
+    for puts in puts {
+        let one = Instant::now();
+        match writer {
+            Writer::Store(store) => store.put_facts(puts).await.context("a batch")?,
+            Writer::Alone(alone) => alone.write(puts)?,
         }
-        sides.store.ended(begun, batches);
-        Ok(())
+        sides.store.took(one);
+    }
+    sides.store.ended(begun, batches);
+    Ok(())
+}
+
+/// Who writes in turn with the append.
+enum Writer<'a> {
+    Store(&'a EmbeddedStore),
+    Alone(&'a Alone),
+}
+
+/// The engine underneath, with the store's bounds and as the store would lay the rows out.
+struct Alone {
+    database: fjall::Database,
+    messages: fjall::Keyspace,
+    states: fjall::Keyspace,
+}
+
+impl Alone {
+    fn open(folder: &Path, bounds: &EmbeddedOptions) -> Result<Self> {
+        let database = fjall::Database::builder(folder)
+            .manual_journal_persist(true)
+            .cache_size(bounds.cache_bytes)
+            .max_journaling_size(bounds.log_bytes_max)
+            .worker_threads(bounds.worker_threads)
+            .open()?;
+        let bounded = || fjall::KeyspaceCreateOptions::default().max_memtable_size(bounds.write_buffer_bytes);
+        let messages = database.keyspace("messages", bounded)?;
+        let states = database.keyspace("states", bounded)?;
+        Ok(Self { database, messages, states })
+    }
+
+    fn write(&self, puts: Vec<Put>) -> Result<()> {
+        let mut batch = self.database.batch().durability(Some(fjall::PersistMode::SyncData));
+        for put in puts {
+            let keyspace = if put.key.table() == Table::Message as u8 { &self.messages } else { &self.states };
+            batch.insert(keyspace, put.key.as_bytes(), put.value.unwrap_or_default());
+        }
+        Ok(batch.commit()?)
     }
 }
 

@@ -11,11 +11,13 @@ use crate::store::{JournalRecord, Position, Put, StoreError, Table};
 /// Tells one asker how its batch went.
 type Answer = Box<dyn FnOnce(Result<(), StoreError>)>;
 
-/// Writes and answers of one batch. A key stands in it once: the engine gives a batch one sequence
+/// Writes and answers of one batch. Of a key's writes the last stays: the engine gives a batch one sequence
 /// number, under which two writes of a key would have no order.
 pub(super) struct Gather {
     pub(super) now: Timestamp,
-    rows: HashMap<Vec<u8>, Option<Cell>>,
+    rows: Vec<(Vec<u8>, Option<Cell>)>,
+    /// Where the rows stand that may come out of order.
+    unordered: HashMap<Vec<u8>, usize>,
     own: BTreeMap<Vec<u8>, Vec<u8>>,
     records: Vec<(u16, JournalRecord)>,
     trims: Vec<(u16, Position)>,
@@ -29,7 +31,8 @@ impl Gather {
     pub(super) fn new(now: Timestamp) -> Self {
         Self {
             now,
-            rows: HashMap::new(),
+            rows: Vec::new(),
+            unordered: HashMap::new(),
             own: BTreeMap::new(),
             records: Vec::new(),
             trims: Vec::new(),
@@ -56,29 +59,24 @@ impl Gather {
         for row in rows {
             let in_order = Table::from_u8(row.key.table()).is_some_and(Table::in_order);
             let (key, cell) = Cell::of(row, self.now);
-            if !in_order && !self.is_newer(disk, &key, &cell)? {
+            let bytes = key.len() + cell.value.as_ref().map_or(0, Vec::len);
+            if in_order {
+                // It needs no marker of a deletion: nothing older comes after it.
+                let cell = cell.value.is_some().then_some(cell);
+                self.rows.push((key, cell));
+            } else if let Some((_, old)) = self.unordered.get(&key).and_then(|place| self.rows.get_mut(*place)) {
+                if old.as_ref().is_none_or(|old| cell.supersedes(old)) {
+                    *old = Some(cell);
+                }
+            } else if is_newer(disk, &key, &cell)? {
+                self.unordered.insert(key.clone(), self.rows.len());
+                self.rows.push((key, Some(cell)));
+            } else {
                 continue;
             }
-            self.bytes += key.len() + cell.value.as_ref().map_or(0, Vec::len);
-            // In-order tables need no marker of a deletion: nothing older comes after it.
-            let cell = (!in_order || cell.value.is_some()).then_some(cell);
-            self.rows.insert(key, cell);
+            self.bytes += bytes;
         }
         Ok(())
-    }
-
-    fn is_newer(&self, disk: &Disk, key: &[u8], cell: &Cell) -> Result<bool, StoreError> {
-        if let Some(Some(old)) = self.rows.get(key) {
-            return Ok(cell.supersedes(old));
-        }
-        match disk.cell(key) {
-            Ok(old) => Ok(old.is_none_or(|old| cell.supersedes(&old))),
-            Err(error @ StoreError::Corrupt { .. }) => {
-                tracing::error!(%error, "overwriting a row that cannot be read");
-                Ok(true)
-            }
-            Err(error) => Err(error),
-        }
     }
 
     pub(super) fn append(&mut self, shard: u16, record: JournalRecord) {
@@ -116,9 +114,16 @@ impl Gather {
             return Err(error);
         }
         let mut batch = disk.batch(self.rows.len() + self.own.len() + self.records.len() + self.trims.len());
-        for (key, cell) in self.rows.drain() {
-            batch.row(key, cell.as_ref());
+        // In the order of their keys: what the engine compares for one is still near for the next. The sort is stable,
+        // so the last write of a key is the last of its run.
+        self.rows.sort_by(|(one, _), (other, _)| one.cmp(other));
+        let mut rows = self.rows.drain(..).peekable();
+        while let Some((key, cell)) = rows.next() {
+            if rows.peek().is_none_or(|(next, _)| *next != key) {
+                batch.row(key, cell.as_ref());
+            }
         }
+        drop(rows);
         for (key, value) in std::mem::take(&mut self.own) {
             batch.own(&key, value);
         }
@@ -141,5 +146,17 @@ impl Gather {
         for answer in self.answers {
             answer(written.clone());
         }
+    }
+}
+
+/// Whether a write stays when it meets what the folder has.
+fn is_newer(disk: &Disk, key: &[u8], cell: &Cell) -> Result<bool, StoreError> {
+    match disk.cell(key) {
+        Ok(old) => Ok(old.is_none_or(|old| cell.supersedes(&old))),
+        Err(error @ StoreError::Corrupt { .. }) => {
+            tracing::error!(%error, "overwriting a row that cannot be read");
+            Ok(true)
+        }
+        Err(error) => Err(error),
     }
 }

@@ -15,7 +15,9 @@ pub struct EmbeddedOptions {
     /// What the engine's own log may hold before it forces tables out, in bytes; at least 64 MiB. A start
     /// after a crash reads it (about 1.5 s for 300 MB: `limits.md` §7).
     pub log_bytes_max: u64,
-    /// Threads that write tables out and merge them.
+    /// Threads that write tables out and merge them. With more than one, the engine's first thread spins while
+    /// another merges (fjall 3.1: it takes a merge off the queue and puts it back), which costs a core: one thread gave
+    /// a tenth more rows a second on two cores.
     pub worker_threads: usize,
     /// Table files that stay open; at least 10.
     pub open_files_max: usize,
@@ -38,7 +40,7 @@ impl Default for EmbeddedOptions {
             cache_bytes: 64 * MIB,
             write_buffer_bytes: 16 * MIB,
             log_bytes_max: 256 * MIB,
-            worker_threads: 2,
+            worker_threads: 1,
             open_files_max: 512,
             queue_max: 1_024,
             batch_rows_max: 1_000,
