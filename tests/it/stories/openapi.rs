@@ -66,6 +66,9 @@ fn words(code: &str) -> Vec<Word<'_>> {
     found
 }
 
+/// Routes whose path and method the edge reads itself, for speed: the router knows their prefix alone.
+const BY_HAND: [(&str, &str); 2] = [("get", "/webhooks/{channel}/{app}"), ("post", "/webhooks/{channel}/{app}")];
+
 /// Every route that the sources register.
 fn registered() -> BTreeSet<Route> {
     let mut files = Vec::new();
@@ -83,7 +86,7 @@ fn registered() -> BTreeSet<Route> {
             }
         }
     }
-    let mut routes = BTreeSet::new();
+    let mut routes: BTreeSet<Route> = BY_HAND.map(|(method, path)| (method.to_owned(), path.to_owned())).into();
     for (stem, code) in &files {
         let (mut scope, mut path) = (scopes.get(stem.as_str()).copied().unwrap_or_default(), String::new());
         for word in words(code) {
