@@ -1,6 +1,6 @@
 //! `[log]`: the process's own log.
 
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::Targets;
 
 use super::reader::SectionReader;
 use super::setting::choices;
@@ -29,7 +29,7 @@ impl Log {
     pub(super) fn read(mut keys: SectionReader<'_>) -> Self {
         Self {
             level: keys.checked("level", |level: &String| {
-                let wrong = level.is_empty() || EnvFilter::try_new(level).is_err();
+                let wrong = level.is_empty() || level.parse::<Targets>().is_err();
                 wrong.then(|| "must be a level or directives such as `info,tidegate::push=debug`".to_owned())
             }),
             format: keys.value("format"),
