@@ -9,6 +9,7 @@
 
 pub mod access;
 pub mod author;
+pub mod broadcast;
 pub mod consent;
 pub mod contact;
 pub mod content;

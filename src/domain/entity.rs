@@ -26,6 +26,8 @@ pub enum EntityKind {
     Number = 4,
     /// The messaging limit of one portfolio.
     LimitScope = 5,
+    /// Up to 1,000 recipients of a broadcast. (6 is kept for the broadcast itself.)
+    Chunk = 7,
 }
 
 impl EntityKind {
@@ -38,6 +40,7 @@ impl EntityKind {
             3 => Self::Conversation,
             4 => Self::Number,
             5 => Self::LimitScope,
+            7 => Self::Chunk,
             _ => return None,
         })
     }

@@ -8,6 +8,7 @@ use super::kind::Kind;
 use super::owner::{Owner, entity_key};
 use super::record;
 use crate::actors::Waiting;
+use crate::domain::broadcast::chunk::Chunk;
 use crate::domain::contact::Contact;
 use crate::domain::conversation::Conversation;
 use crate::domain::entity::EntityKind;
@@ -27,6 +28,7 @@ pub(super) fn wake(owner: &Rc<Owner>, kind: EntityKind, id: u128) -> Local<bool>
         EntityKind::Conversation => wake_one::<Conversation>(owner, id),
         EntityKind::Number => wake_one::<Number>(owner, id),
         EntityKind::LimitScope => wake_one::<LimitScope>(owner, id),
+        EntityKind::Chunk => wake_one::<Chunk>(owner, id),
     }
 }
 
@@ -43,6 +45,7 @@ pub(super) async fn replay(
         EntityKind::Conversation => replay_one::<Conversation>(owner, id, events).await,
         EntityKind::Number => replay_one::<Number>(owner, id, events).await,
         EntityKind::LimitScope => replay_one::<LimitScope>(owner, id, events).await,
+        EntityKind::Chunk => replay_one::<Chunk>(owner, id, events).await,
     }
 }
 

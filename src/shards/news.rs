@@ -1,5 +1,6 @@
 //! News goes up only through subscriptions: what was committed, shown to whoever `app` plugged in.
 
+use crate::domain::broadcast::chunk::Chunk;
 use crate::domain::contact::Contact;
 use crate::domain::content::Content;
 use crate::domain::conversation::{Conversation, Summary};
@@ -45,6 +46,8 @@ pub enum News<'a> {
     Number(&'a Committed<'a, Number>),
     /// Of a messaging limit.
     LimitScope(&'a Committed<'a, LimitScope>),
+    /// Of a chunk of a broadcast's recipients.
+    Chunk(&'a Committed<'a, Chunk>),
 }
 
 /// Hears what a shard committed, on the shard's own arbiter, in the order of its log. It must not block.

@@ -9,6 +9,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::domain::effect::{Effect, EffectId};
+use crate::domain::entity::EntityKind;
 use crate::domain::ids::WorkspaceId;
 use crate::domain::time::Timestamp;
 
@@ -252,10 +253,11 @@ pub(super) fn feed_entries(row: &[u8]) -> Result<(Timestamp, Vec<FeedEntryView<'
     Ok((at, found))
 }
 
-/// The events of one turn as a feed row keeps them; none where nothing happened.
+/// The events of one turn as a feed row keeps them; none where nothing happened, and none of a chunk: a broadcast's
+/// recipients are in its ledger, and a row of the feed for each block would be most of what the feed holds.
 pub(super) fn feed_segment(of: EntryOf, first_event: u16, events: &[u8]) -> Option<Vec<u8>> {
     // One byte is an empty array.
-    if events.len() <= 1 {
+    if events.len() <= 1 || of.kind == EntityKind::Chunk as u8 {
         return None;
     }
     let mut segment = Vec::with_capacity(31 + events.len());

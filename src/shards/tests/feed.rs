@@ -21,6 +21,7 @@ fn told_again(shard: u16, workspace: WorkspaceId, turn: &FeedTurn) -> Told {
         EntityKind::Conversation => events::<Conversation>(turn),
         EntityKind::Number => events::<Number>(turn),
         EntityKind::LimitScope => events::<LimitScope>(turn),
+        EntityKind::Chunk => panic!("a chunk is in no feed"),
     };
     Told {
         shard,

@@ -6,6 +6,7 @@ use super::commands::{
     WORKSPACE, assign, close, connect, contact, create, heard, note, observe, of, pause, reserve, team, tier,
 };
 use super::rig::{Rig, encoded};
+use crate::domain::broadcast::chunk::Chunk;
 use crate::domain::contact::Contact;
 use crate::domain::conversation::Conversation;
 use crate::domain::entity::{Entity, EntityKind};
@@ -39,6 +40,7 @@ pub(super) fn all_folded(rig: &Rig) -> BTreeMap<(EntityKind, u128), Vec<u8>> {
             EntityKind::Conversation => fold::<Conversation>(&events),
             EntityKind::Number => fold::<Number>(&events),
             EntityKind::LimitScope => fold::<LimitScope>(&events),
+            EntityKind::Chunk => fold::<Chunk>(&events),
         };
         (key, state)
     };
@@ -59,6 +61,7 @@ pub(super) async fn check_states(rig: &Rig) {
             EntityKind::Conversation => rig.state::<Conversation>(id).await,
             EntityKind::Number => rig.state::<Number>(id).await,
             EntityKind::LimitScope => rig.state::<LimitScope>(id).await,
+            EntityKind::Chunk => rig.state::<Chunk>(id).await,
         };
         assert_eq!(shown, expected, "{kind:?} {id}");
     }

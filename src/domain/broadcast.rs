@@ -1,0 +1,16 @@
+//! A broadcast: one message to an audience, frozen into chunks of recipients, each of whom has a place in a ledger.
+//!
+//! The ledger is what a crash must not lose: a recipient is claimed in the log before the first byte of a send, and
+//! every claim ends in an outcome, or in doubt.
+
+pub mod chunk;
+mod recipient;
+mod tally;
+
+pub use recipient::{Evidence, RecipientState, Refused, SkipReason};
+pub use tally::Tally;
+
+/// Recipients of one chunk, at most.
+pub const CHUNK_MAX: u16 = 1_000;
+/// Recipients of one claim, at most: about a second of a number's rate, and all that a crash leaves in doubt.
+pub const BLOCK_MAX: usize = 200;

@@ -1,0 +1,150 @@
+//! How a chunk judges what it is asked and told.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use super::command::{BlockClaim, ChunkAnswer, ChunkCommand as Command};
+use super::event::ChunkEvent as Event;
+use super::{Chunk, Frozen};
+use crate::domain::broadcast::recipient::{Evidence, RecipientState};
+use crate::domain::broadcast::{BLOCK_MAX, CHUNK_MAX};
+use crate::domain::entity::{Context, Decision};
+use crate::domain::outbound::ErrorClass;
+use crate::domain::refusal::Refusal;
+use crate::domain::time::Timestamp;
+
+/// Who was refused for the platform's own cap a person is tried once more after this (`channels.md` §1.8, 131049).
+pub const CAP_REST: Duration = Duration::from_secs(24 * 3_600);
+
+type Decided = Result<Decision<Chunk>, Refusal>;
+
+impl Chunk {
+    pub(super) fn judge(&self, command: Command, context: &Context<'_>) -> Decided {
+        if let Command::Freeze { frozen } = command {
+            return self.freeze(frozen);
+        }
+        let Some(frozen) = self.frozen else { return Err(Refusal::NotFound { what: "chunk" }) };
+        let (now, doubt) = (context.now, context.rules.doubt);
+        let events = match command {
+            Command::ClaimBlock(claim) => return self.claim(claim, now),
+            Command::RecordOutcomes { outcomes } => {
+                bounded(outcomes.len(), BLOCK_MAX, "outcomes in one command")?;
+                let known = |(index, attempt, _): &(u16, u16, _)| self.claims_attempt(*index, *attempt);
+                let outcomes: Vec<_> = outcomes.into_iter().filter(known).collect();
+                let doubt_until = now + doubt;
+                some(&outcomes).then_some(Event::OutcomesRecorded { outcomes, at: now, doubt_until })
+            }
+            Command::DoubtClaims { owner } => {
+                let claims: Vec<u128> =
+                    self.claims.iter().filter(|claim| claim.owner != owner).map(|claim| claim.claim).collect();
+                some(&claims).then_some(Event::ClaimsDoubted { claims, at: now, doubt_until: now + doubt })
+            }
+            Command::RecordReceipts { evidence } => {
+                bounded(evidence.len(), usize::from(CHUNK_MAX), "receipts in one command")?;
+                self.receipts(&frozen, evidence, now)
+            }
+            Command::RecordReplies { recipients } => {
+                let recipients = self.those(recipients, |index| !self.slots.replied.contains(&index));
+                some(&recipients).then_some(Event::Replied { recipients, at: now })
+            }
+            Command::Resend { recipients } => {
+                if let Some(how) = self.ended {
+                    return Err(Refusal::WrongState { state: how.word(), action: "resend" });
+                }
+                let recipients = self.those(recipients, |index| self.is_unconfirmed(index));
+                some(&recipients).then_some(Event::Resent { recipients, at: now })
+            }
+            Command::Drop { recipients } => {
+                let listed = |index| self.is_unconfirmed(index) && !self.slots.dropped.contains(&index);
+                let recipients = self.those(recipients, listed);
+                some(&recipients).then_some(Event::Dropped { recipients, at: now })
+            }
+            Command::End { how } => self.ended.is_none().then_some(Event::Ended { how, at: now }),
+            Command::Wake => {
+                let over = self.slots.doubts.iter().filter(|(_, until)| **until <= now);
+                let recipients: Vec<u16> = over.map(|(index, _)| *index).collect();
+                some(&recipients).then_some(Event::DoubtEnded { recipients, at: now })
+            }
+            Command::Freeze { .. } => None,
+        };
+        Ok(decided(events.into_iter().collect(), ChunkAnswer::Noted))
+    }
+
+    fn freeze(&self, frozen: Frozen) -> Decided {
+        if frozen.recipients == 0 || frozen.recipients > CHUNK_MAX {
+            let why = format!("a chunk has 1 to {CHUNK_MAX} recipients");
+            return Err(Refusal::Invalid { field: "recipients".to_owned(), why });
+        }
+        match self.frozen {
+            // Frozen is frozen: the same again is a repetition, anything else a mistake.
+            Some(known) if known == frozen => Ok(Decision::nothing(ChunkAnswer::Noted)),
+            Some(_) => Err(Refusal::AlreadyExists { what: "chunk" }),
+            None => Ok(decided(vec![Event::Frozen { frozen }], ChunkAnswer::Noted)),
+        }
+    }
+
+    fn claim(&self, asked: BlockClaim, now: Timestamp) -> Decided {
+        bounded(asked.take.len(), BLOCK_MAX, "recipients in one claim")?;
+        if let Some(known) = self.claims.iter().find(|claim| claim.claim == asked.claim) {
+            let recipients = known.recipients.iter().map(|index| (*index, self.slots.attempt(*index))).collect();
+            return Ok(Decision::nothing(ChunkAnswer::Claimed { recipients }));
+        }
+        let mut seen = BTreeSet::new();
+        let mut first = |index: u16| self.waits(index) && seen.insert(index);
+        let skip: Vec<_> = asked.skip.into_iter().filter(|(index, _)| first(*index)).collect();
+        let postpone: Vec<_> = asked.postpone.into_iter().filter(|(index, _)| first(*index)).collect();
+        let take: Vec<u16> = asked.take.into_iter().filter(|index| self.is_due(*index, now) && first(*index)).collect();
+        let recipients = take.iter().map(|index| (*index, self.slots.attempt(*index).saturating_add(1))).collect();
+        let mut events = Vec::new();
+        if some(&skip) {
+            events.push(Event::Skipped { recipients: skip, at: now });
+        }
+        if some(&postpone) {
+            events.push(Event::Postponed { recipients: postpone });
+        }
+        if some(&take) {
+            events.push(Event::BlockClaimed { claim: asked.claim, owner: asked.owner, recipients: take, at: now });
+        }
+        Ok(decided(events, ChunkAnswer::Claimed { recipients }))
+    }
+
+    /// Evidence that changes something, and attempts that it shows refused for a while.
+    fn receipts(&self, frozen: &Frozen, evidence: Vec<Evidence>, now: Timestamp) -> Option<Event> {
+        let again = now + CAP_REST;
+        let in_time = frozen.send_until.is_none_or(|until| again <= until);
+        let rests = |said: &Evidence| {
+            let capped = said.refused.is_some_and(|refused| refused.class == ErrorClass::Cap);
+            let first = !self.slots.capped.contains(&said.index) && said.attempt == self.slots.attempt(said.index);
+            capped && first && in_time && self.ended.is_none()
+        };
+        let news = |said: &Evidence| {
+            let shown = RecipientState::shown_by(said.status);
+            shown.is_some_and(|shown| self.slots.would_learn(said.index, said.attempt, shown))
+        };
+        let (rested, told): (Vec<Evidence>, Vec<Evidence>) = evidence.into_iter().filter(news).partition(rests);
+        let back: Vec<_> = rested.into_iter().map(|said| (said.index, said.attempt, again)).collect();
+        (some(&told) || some(&back)).then_some(Event::EvidenceTaken { evidence: told, back, at: now })
+    }
+
+    /// Whether an outcome may be about this attempt: it was claimed, and its fate may be open.
+    fn claims_attempt(&self, index: u16, attempt: u16) -> bool {
+        attempt != 0 && attempt <= self.slots.attempt(index)
+    }
+
+    fn those(&self, recipients: Vec<u16>, wanted: impl Fn(u16) -> bool) -> Vec<u16> {
+        let unique: BTreeSet<u16> = recipients.into_iter().collect();
+        unique.into_iter().filter(|index| self.slots.has(*index) && wanted(*index)).collect()
+    }
+}
+
+fn decided(events: Vec<Event>, answer: ChunkAnswer) -> Decision<Chunk> {
+    Decision { events, effects: Vec::new(), content: Vec::new(), answer }
+}
+
+fn some<T>(items: &[T]) -> bool {
+    !items.is_empty()
+}
+
+fn bounded(count: usize, allowed: usize, what: &'static str) -> Result<(), Refusal> {
+    if count > allowed { Err(Refusal::TooMany { what, allowed }) } else { Ok(()) }
+}
