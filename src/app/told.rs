@@ -75,7 +75,7 @@ impl Subscriber for Told {
                 }
                 None
             }
-            News::Contact(_) | News::Number(_) | News::LimitScope(_) | News::Chunk(_) => None,
+            News::Contact(_) | News::Number(_) | News::LimitScope(_) | News::Broadcast(_) | News::Chunk(_) => None,
         };
         let listened = self.listened.get().unwrap_or_else(|| self.hub.sessions() > 0);
         self.listened.set(Some(listened));

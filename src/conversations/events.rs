@@ -177,8 +177,8 @@ pub fn public_events(news: &News<'_>, before: Option<&Summary>) -> Vec<PublicEve
         News::Number(committed) => said_of_number(&Turn::live(committed), committed.id, committed.events),
         News::LimitScope(committed) => said_of_limit(&Turn::live(committed), committed.id, committed.events),
         News::Workspace(committed) => said_of_workspace(&Turn::live(committed), committed.events),
-        // Recipients are counted, not told one by one.
-        News::Chunk(_) => Vec::new(),
+        // Nobody can make one yet; and recipients are counted, not told one by one.
+        News::Broadcast(_) | News::Chunk(_) => Vec::new(),
     }
 }
 
@@ -247,7 +247,7 @@ impl Conversations {
             EntityKind::Number => said_of_number(&place, turn.id, &turn.events::<Number>()?),
             EntityKind::LimitScope => said_of_limit(&place, turn.id, &turn.events::<LimitScope>()?),
             EntityKind::Workspace => said_of_workspace(&place, &turn.events::<Workspace>()?),
-            EntityKind::Chunk => Vec::new(),
+            EntityKind::Broadcast | EntityKind::Chunk => Vec::new(),
         })
     }
 

@@ -4,6 +4,7 @@
 //! every claim ends in an outcome, or in doubt.
 
 pub mod chunk;
+pub mod job;
 mod recipient;
 mod tally;
 

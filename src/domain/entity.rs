@@ -26,7 +26,9 @@ pub enum EntityKind {
     Number = 4,
     /// The messaging limit of one portfolio.
     LimitScope = 5,
-    /// Up to 1,000 recipients of a broadcast. (6 is kept for the broadcast itself.)
+    /// One message to an audience.
+    Broadcast = 6,
+    /// Up to 1,000 recipients of a broadcast.
     Chunk = 7,
 }
 
@@ -40,6 +42,7 @@ impl EntityKind {
             3 => Self::Conversation,
             4 => Self::Number,
             5 => Self::LimitScope,
+            6 => Self::Broadcast,
             7 => Self::Chunk,
             _ => return None,
         })

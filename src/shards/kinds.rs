@@ -9,6 +9,7 @@ use super::owner::{Owner, entity_key};
 use super::record;
 use crate::actors::Waiting;
 use crate::domain::broadcast::chunk::Chunk;
+use crate::domain::broadcast::job::Broadcast;
 use crate::domain::contact::Contact;
 use crate::domain::conversation::Conversation;
 use crate::domain::entity::EntityKind;
@@ -28,6 +29,7 @@ pub(super) fn wake(owner: &Rc<Owner>, kind: EntityKind, id: u128) -> Local<bool>
         EntityKind::Conversation => wake_one::<Conversation>(owner, id),
         EntityKind::Number => wake_one::<Number>(owner, id),
         EntityKind::LimitScope => wake_one::<LimitScope>(owner, id),
+        EntityKind::Broadcast => wake_one::<Broadcast>(owner, id),
         EntityKind::Chunk => wake_one::<Chunk>(owner, id),
     }
 }
@@ -45,6 +47,7 @@ pub(super) async fn replay(
         EntityKind::Conversation => replay_one::<Conversation>(owner, id, events).await,
         EntityKind::Number => replay_one::<Number>(owner, id, events).await,
         EntityKind::LimitScope => replay_one::<LimitScope>(owner, id, events).await,
+        EntityKind::Broadcast => replay_one::<Broadcast>(owner, id, events).await,
         EntityKind::Chunk => replay_one::<Chunk>(owner, id, events).await,
     }
 }

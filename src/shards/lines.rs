@@ -4,6 +4,7 @@ use super::kind::{Kind, SummaryRow};
 use super::news::{Committed, News};
 use super::rows::time_key;
 use crate::domain::broadcast::chunk::Chunk;
+use crate::domain::broadcast::job::Broadcast;
 use crate::domain::contact::Contact;
 use crate::domain::conversation::Conversation;
 use crate::domain::entity::Entity;
@@ -70,6 +71,16 @@ impl Kind for Number {
 
     fn news<'a>(committed: &'a Committed<'a, Self>) -> News<'a> {
         News::Number(committed)
+    }
+}
+
+impl Kind for Broadcast {
+    fn summary_row(&self, _: u128, _: u16, _: Timestamp) -> Option<SummaryRow> {
+        None
+    }
+
+    fn news<'a>(committed: &'a Committed<'a, Self>) -> News<'a> {
+        News::Broadcast(committed)
     }
 }
 

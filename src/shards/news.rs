@@ -1,6 +1,7 @@
 //! News goes up only through subscriptions: what was committed, shown to whoever `app` plugged in.
 
 use crate::domain::broadcast::chunk::Chunk;
+use crate::domain::broadcast::job::Broadcast;
 use crate::domain::contact::Contact;
 use crate::domain::content::Content;
 use crate::domain::conversation::{Conversation, Summary};
@@ -46,6 +47,8 @@ pub enum News<'a> {
     Number(&'a Committed<'a, Number>),
     /// Of a messaging limit.
     LimitScope(&'a Committed<'a, LimitScope>),
+    /// Of a broadcast.
+    Broadcast(&'a Committed<'a, Broadcast>),
     /// Of a chunk of a broadcast's recipients.
     Chunk(&'a Committed<'a, Chunk>),
 }

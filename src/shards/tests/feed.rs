@@ -2,6 +2,7 @@
 
 use super::commands::{WORKSPACE, connect, contact, create, heard, note, observe, of, pause, team, tier};
 use super::rig::{Rig, Told, encoded, options};
+use crate::domain::broadcast::job::Broadcast;
 use crate::domain::contact::Contact;
 use crate::domain::conversation::Conversation;
 use crate::domain::entity::EntityKind;
@@ -21,6 +22,7 @@ fn told_again(shard: u16, workspace: WorkspaceId, turn: &FeedTurn) -> Told {
         EntityKind::Conversation => events::<Conversation>(turn),
         EntityKind::Number => events::<Number>(turn),
         EntityKind::LimitScope => events::<LimitScope>(turn),
+        EntityKind::Broadcast => events::<Broadcast>(turn),
         EntityKind::Chunk => panic!("a chunk is in no feed"),
     };
     Told {

@@ -7,6 +7,7 @@ use super::commands::{
 };
 use super::rig::{Rig, encoded};
 use crate::domain::broadcast::chunk::Chunk;
+use crate::domain::broadcast::job::Broadcast;
 use crate::domain::contact::Contact;
 use crate::domain::conversation::Conversation;
 use crate::domain::entity::{Entity, EntityKind};
@@ -40,6 +41,7 @@ pub(super) fn all_folded(rig: &Rig) -> BTreeMap<(EntityKind, u128), Vec<u8>> {
             EntityKind::Conversation => fold::<Conversation>(&events),
             EntityKind::Number => fold::<Number>(&events),
             EntityKind::LimitScope => fold::<LimitScope>(&events),
+            EntityKind::Broadcast => fold::<Broadcast>(&events),
             EntityKind::Chunk => fold::<Chunk>(&events),
         };
         (key, state)
@@ -61,6 +63,7 @@ pub(super) async fn check_states(rig: &Rig) {
             EntityKind::Conversation => rig.state::<Conversation>(id).await,
             EntityKind::Number => rig.state::<Number>(id).await,
             EntityKind::LimitScope => rig.state::<LimitScope>(id).await,
+            EntityKind::Broadcast => rig.state::<Broadcast>(id).await,
             EntityKind::Chunk => rig.state::<Chunk>(id).await,
         };
         assert_eq!(shown, expected, "{kind:?} {id}");

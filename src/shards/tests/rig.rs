@@ -130,6 +130,7 @@ impl Subscriber for Recorder {
             News::Conversation(news) => self.0.turn(news),
             News::Number(news) => self.0.turn(news),
             News::LimitScope(news) => self.0.turn(news),
+            News::Broadcast(news) => self.0.turn(news),
             News::Chunk(news) => self.0.turn(news),
         }
     }
