@@ -4,12 +4,16 @@
 //! every claim ends in an outcome, or in doubt.
 
 pub mod chunk;
+pub mod guard;
 pub mod job;
 mod recipient;
 mod tally;
+mod turns;
+pub mod variables;
 
 pub use recipient::{Evidence, RecipientState, Refused, SkipReason};
 pub use tally::Tally;
+pub use turns::Turns;
 
 /// Recipients of one chunk, at most.
 pub const CHUNK_MAX: u16 = 1_000;

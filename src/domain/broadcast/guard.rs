@@ -1,0 +1,65 @@
+//! The guard rails: when a broadcast is doing harm, it is halted until somebody looks (`product.md` §2).
+
+use super::job::HaltReason;
+use super::recipient::RecipientState;
+use super::tally::Tally;
+
+/// Nothing is judged before so many have left.
+pub const JUDGED_AFTER: u32 = 200;
+/// Opt-outs among those who have it, in thousandths: more halt it.
+pub const OPT_OUTS_PERMILLE: u32 = 10;
+/// Failures among those it was sent to, in thousandths: more halt it.
+pub const FAILURES_PERMILLE: u32 = 100;
+
+/// Why a broadcast with these counts is to be halted; none where it may go on. `opted_out` are those who have it and
+/// withdrew their consent since.
+#[must_use]
+pub fn judge(tally: &Tally, opted_out: u32) -> Option<HaltReason> {
+    let over = |part: u32, whole: u32, permille: u32| u64::from(part) * 1_000 > u64::from(whole) * u64::from(permille);
+    let failed = tally.of(RecipientState::Failed);
+    let sent = failed + tally.of(RecipientState::Accepted) + tally.of(RecipientState::Sent) + tally.delivered();
+    if sent < JUDGED_AFTER {
+        return None;
+    }
+    if over(opted_out, tally.delivered(), OPT_OUTS_PERMILLE) {
+        return Some(HaltReason::OptOuts);
+    }
+    over(failed, sent, FAILURES_PERMILLE).then_some(HaltReason::ErrorRate)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    type Counts = &'static [(RecipientState, u32)];
+
+    fn tally(states: Counts) -> Tally {
+        let mut tally = Tally::pending(2_000);
+        for (state, count) in states {
+            (0..*count).for_each(|_| tally.change(RecipientState::Pending, *state));
+        }
+        tally
+    }
+
+    #[test]
+    fn harm_is_seen_once_there_is_enough_to_judge() {
+        use RecipientState::{Accepted, Delivered, Failed, Read, Sent};
+        let cases: [(Counts, u32, Option<HaltReason>); 8] = [
+            (&[(Failed, 199)], 0, None),
+            (&[(Failed, 200)], 0, Some(HaltReason::ErrorRate)),
+            (&[(Failed, 100), (Accepted, 300), (Sent, 300), (Delivered, 200), (Read, 100)], 0, None),
+            (
+                &[(Failed, 101), (Accepted, 300), (Sent, 300), (Delivered, 200), (Read, 100)],
+                0,
+                Some(HaltReason::ErrorRate),
+            ),
+            (&[(Delivered, 600), (Read, 400)], 10, None),
+            (&[(Delivered, 600), (Read, 400)], 11, Some(HaltReason::OptOuts)),
+            (&[(Accepted, 1_000), (Delivered, 100)], 2, Some(HaltReason::OptOuts)),
+            (&[], 0, None),
+        ];
+        for (states, opted_out, halted) in cases {
+            assert_eq!(judge(&tally(states), opted_out), halted, "{states:?} and {opted_out}");
+        }
+    }
+}
