@@ -1,5 +1,6 @@
 //! Tests of the shards as one: real kinds over a store in memory, with faults on order and a clock that stands still.
 
+mod chunks;
 mod closing;
 mod commands;
 mod commits;
