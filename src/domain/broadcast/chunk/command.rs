@@ -17,6 +17,8 @@ pub enum ChunkCommand {
     ClaimBlock(BlockClaim),
     /// What became of claimed attempts: a fact.
     RecordOutcomes {
+        /// The claim that they are of.
+        claim: u128,
         /// Which recipient, which attempt, what became of it; at most 200.
         outcomes: Vec<(u16, u16, AttemptOutcome)>,
     },

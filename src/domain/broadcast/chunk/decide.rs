@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::command::{BlockClaim, ChunkAnswer, ChunkCommand as Command};
-use super::event::ChunkEvent as Event;
+use super::event::{AttemptOutcome, ChunkEvent as Event};
 use super::{Chunk, Frozen};
 use crate::domain::broadcast::recipient::{Evidence, RecipientState};
 use crate::domain::broadcast::{BLOCK_MAX, CHUNK_MAX};
@@ -27,9 +27,14 @@ impl Chunk {
         let (now, doubt) = (context.now, context.rules.doubt);
         let events = match command {
             Command::ClaimBlock(claim) => return self.claim(claim, now),
-            Command::RecordOutcomes { outcomes } => {
+            Command::RecordOutcomes { claim, outcomes } => {
                 bounded(outcomes.len(), BLOCK_MAX, "outcomes in one command")?;
-                let known = |(index, attempt, _): &(u16, u16, _)| self.claims_attempt(*index, *attempt);
+                let known = |(index, attempt, outcome): &(u16, u16, AttemptOutcome)| {
+                    // What was given back is claimed again as the same attempt: a repetition must not be taken for its
+                    // outcome.
+                    let of_claim = matches!(outcome, AttemptOutcome::Released | AttemptOutcome::Doubted);
+                    self.was_claimed(*index, *attempt) && (!of_claim || self.holds(claim, *index))
+                };
                 let outcomes: Vec<_> = outcomes.into_iter().filter(known).collect();
                 let doubt_until = now + doubt;
                 some(&outcomes).then_some(Event::OutcomesRecorded { outcomes, at: now, doubt_until })
@@ -126,8 +131,11 @@ impl Chunk {
         (some(&told) || some(&back)).then_some(Event::EvidenceTaken { evidence: told, back, at: now })
     }
 
-    /// Whether an outcome may be about this attempt: it was claimed, and its fate may be open.
-    fn claims_attempt(&self, index: u16, attempt: u16) -> bool {
+    fn holds(&self, claim: u128, index: u16) -> bool {
+        self.claims.iter().any(|open| open.claim == claim && open.recipients.contains(&index))
+    }
+
+    fn was_claimed(&self, index: u16, attempt: u16) -> bool {
         attempt != 0 && attempt <= self.slots.attempt(index)
     }
 

@@ -14,8 +14,8 @@ pub(super) struct Slots {
     states: Vec<u8>,
     /// How many attempts were claimed.
     attempts: Vec<u16>,
-    /// Attempts up to this one were refused for a while: of them only the customer's device is believed.
-    refused: BTreeMap<u16, u16>,
+    /// Which attempts of whom were refused for a while: of them only the customer's device is believed.
+    refused: BTreeSet<(u16, u16)>,
     /// The most that attempts other than the present one have shown, refusals aside.
     earlier: BTreeMap<u16, u8>,
     /// Not before.
@@ -86,7 +86,7 @@ impl Slots {
 
     /// The attempt under way was refused for a while.
     pub(super) fn refuse_attempt(&mut self, index: u16) {
-        self.refused.insert(index, self.attempt(index));
+        self.refused.insert((index, self.attempt(index)));
     }
 
     /// Whether evidence would change anything; see [`Self::witness`].
@@ -118,7 +118,7 @@ impl Slots {
             return Some(Place::Present);
         }
         // What failed earlier decides nothing, and what was refused is not sent, whatever the provider's words say.
-        let refused = self.refused.get(&index).is_some_and(|upto| attempt <= *upto);
+        let refused = self.refused.contains(&(index, attempt));
         let counts = shown != RecipientState::Failed && (!refused || shown >= RecipientState::Delivered);
         counts.then_some(Place::Earlier)
     }

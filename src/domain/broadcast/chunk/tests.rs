@@ -37,8 +37,14 @@ fn claim(live: &mut Live<Chunk>, now: i64, claim: u128, take: &[u16]) -> Vec<(u1
     }
 }
 
+/// The open claim that a recipient is in; 0 where it is in none.
+fn claim_of(live: &Live<Chunk>, index: u16) -> u128 {
+    live.state.claims.iter().find(|open| open.recipients.contains(&index)).map_or(0, |open| open.claim)
+}
+
 fn outcome(live: &mut Live<Chunk>, now: i64, index: u16, attempt: u16, outcome: AttemptOutcome) {
-    live.ask(now, ChunkCommand::RecordOutcomes { outcomes: vec![(index, attempt, outcome)] }).unwrap();
+    let claim = claim_of(live, index);
+    live.ask(now, ChunkCommand::RecordOutcomes { claim, outcomes: vec![(index, attempt, outcome)] }).unwrap();
 }
 
 fn receipt(live: &mut Live<Chunk>, now: i64, index: u16, attempt: u16, status: MessageStatus) {
@@ -110,6 +116,32 @@ fn what_was_not_begun_waits_as_the_same_attempt_and_what_came_back_as_the_next()
     assert_eq!((state(&live, 0), state(&live, 1)), (RecipientState::Pending, RecipientState::Pending));
     assert_eq!(claim(&mut live, 3, 8, &[0, 1]), [(0, 1)], "the other may not leave yet");
     assert_eq!(claim(&mut live, 100, 9, &[1]), [(1, 2)]);
+    live.assert_replays();
+}
+
+#[test]
+fn a_repeated_release_gives_back_nothing_that_was_claimed_since() {
+    let mut live = chunk(1);
+    claim(&mut live, 1, 7, &[0]);
+    let released = ChunkCommand::RecordOutcomes { claim: 7, outcomes: vec![(0, 1, AttemptOutcome::Released)] };
+    live.ask(2, released.clone()).unwrap();
+    assert_eq!(claim(&mut live, 3, 8, &[0]), [(0, 1)], "the same attempt");
+    assert!(live.ask(4, released).unwrap().events.is_empty());
+    assert_eq!(state(&live, 0), RecipientState::Attempting);
+}
+
+#[test]
+fn a_refusal_for_a_while_hides_no_evidence_about_another_attempt() {
+    let mut live = chunk(1);
+    claim(&mut live, 1, 7, &[0]);
+    live.ask(2, ChunkCommand::DoubtClaims { owner: 2 }).unwrap();
+    live.ask(2 + DOUBT.as_millis() as i64, ChunkCommand::Wake).unwrap();
+    let now = 60 * MINUTE;
+    live.ask(now, ChunkCommand::Resend { recipients: vec![0] }).unwrap();
+    claim(&mut live, now, 8, &[0]);
+    outcome(&mut live, now + 1, 0, 2, AttemptOutcome::CameBack { not_before: Timestamp(now + 2) });
+    receipt(&mut live, now + 3, 0, 1, MessageStatus::Sent);
+    assert_eq!(live.state.due_recipients(Timestamp(now + 4), 10).0, [0_u16; 0], "the first attempt has left");
     live.assert_replays();
 }
 

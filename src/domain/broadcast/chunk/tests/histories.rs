@@ -102,7 +102,8 @@ impl World {
                     3 | 4 => AttemptOutcome::Doubted,
                     _ => AttemptOutcome::Released,
                 };
-                self.ask(ChunkCommand::RecordOutcomes { outcomes: vec![(index, attempt, outcome)] });
+                let claim = claim_of(&self.live, index);
+                self.ask(ChunkCommand::RecordOutcomes { claim, outcomes: vec![(index, attempt, outcome)] });
             }
             Step::Die => {
                 // Half of what was open had left.
