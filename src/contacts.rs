@@ -10,6 +10,7 @@ mod change;
 mod find;
 mod identity;
 mod list;
+mod list_members;
 mod read;
 mod save;
 #[cfg(test)]
@@ -25,6 +26,7 @@ use crate::workspaces::Workspaces;
 pub use bulk::{BULK_AT_ONCE, BulkAnswer, BulkLine, upsert_all};
 pub use identity::{address, identity};
 pub use list::ContactPage;
+pub use list_members::{ListChange, ListMemberPage};
 pub use read::ContactView;
 pub use save::{Outcome, Saved};
 

@@ -1,5 +1,6 @@
 //! Contacts over shards that run: what people ask, what conversations tell, and who sees what of it.
 
+mod lists;
 mod scene;
 
 use std::collections::BTreeSet;

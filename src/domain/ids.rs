@@ -191,6 +191,10 @@ id_type!(
     PropertyId, "prp"
 );
 id_type!(
+    /// A list that contacts are put on.
+    ListId, "lst"
+);
+id_type!(
     /// A broadcast.
     BroadcastId, "brd"
 );

@@ -1,8 +1,9 @@
-//! A workspace: one company's members, teams, keys, apps, accounts, templates, properties, labels, settings.
+//! A workspace: one company's members, teams, keys, apps, accounts, templates, properties, labels, lists, settings.
 //!
 //! Names and secrets are private rows beside the log: `name`, `member/<id>/name`, `member/<id>/email`,
 //! `member/<id>/password`, `team/<id>/name`, `key/<id>/name`, `app/<id>/secret/<n>`,
-//! `app/<id>/verify_token`, `template/<id>/components`, `property/<id>/name`, `label/<id>/name`.
+//! `app/<id>/verify_token`, `template/<id>/components`, `property/<id>/name`, `label/<id>/name`,
+//! `list/<id>/name`, `list/<id>/removed`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -20,20 +21,24 @@ mod tests;
 
 pub use command::{MemberEdit, MemberProfile, NewTemplate, WorkspaceAnswer, WorkspaceChange, WorkspaceCommand};
 pub use decide::{
-    ACCOUNTS_MAX, API_KEYS_MAX, APPS_MAX, LABELS_MAX, MEMBERS_MAX, PROPERTIES_MAX, TEAMS_MAX, TEMPLATES_MAX,
+    ACCOUNTS_MAX, API_KEYS_MAX, APPS_MAX, LABELS_MAX, LISTS_MAX, MEMBERS_MAX, PROPERTIES_MAX, TEAMS_MAX, TEMPLATES_MAX,
     TOKENS_PER_MEMBER_MAX,
 };
 pub use event::{WorkspaceEvent, WorkspaceFact};
 pub use parts::{
     Account, ApiKey, App, Member, MemberToken, Scope, Settings, TokenDigest, secret_slot, verify_token_slot,
 };
-pub use slots::{NAME_SLOT, api_key_slot, label_slot, member_slot, property_slot, team_slot};
+pub use slots::{
+    NAME_SLOT, api_key_slot, label_slot, list_removed_slot, list_slot, member_slot, property_slot, team_slot,
+};
 pub use template::{Template, TemplateNews, components_slot, language_code, status_word, template_id};
 pub use template_shape::{ButtonShape, HeaderShape, QUICK_REPLIES_MAX, QUICK_REPLY_MAX_CHARS, TemplateShape};
 
 use super::contact::PropertyType;
 use super::entity::{Context, Decision, Entity, EntityKind};
-use super::ids::{AccountId, ApiKeyId, AppId, Keyring, LabelId, MemberId, PropertyId, TeamId, TemplateId, WorkspaceId};
+use super::ids::{
+    AccountId, ApiKeyId, AppId, Keyring, LabelId, ListId, MemberId, PropertyId, TeamId, TemplateId, WorkspaceId,
+};
 use super::inbound::AccountRef;
 use super::recall::Recall;
 use super::refusal::Refusal;
@@ -66,6 +71,9 @@ pub struct Workspace {
     pub settings: Settings,
     /// The keys of commands taken.
     pub recall: Recall,
+    /// The lists of contacts. Who is on them is in rows of their own: no list makes the state larger.
+    #[serde(default)]
+    pub lists: BTreeSet<ListId>,
 }
 
 /// The keyed hash by which an account's digits are kept.
@@ -192,8 +200,10 @@ impl Entity for Workspace {
             WorkspaceFact::LabelDefined(id) => drop(self.labels.insert(*id)),
             WorkspaceFact::SettingsChanged(settings) => self.settings = *settings,
             WorkspaceFact::KeyUsed(key) => self.recall.remember(*key, event.at),
-            // Its name is a private row.
-            WorkspaceFact::Renamed => {}
+            WorkspaceFact::ListCreated(id) => drop(self.lists.insert(*id)),
+            WorkspaceFact::ListRemoved(id) => drop(self.lists.remove(id)),
+            // Names are private rows.
+            WorkspaceFact::Renamed | WorkspaceFact::ListRenamed(_) => {}
         }
     }
 

@@ -182,7 +182,8 @@ impl Shards {
         DeliveryId(self.node().keys.hash(b"delivery", &[&app.0.to_be_bytes(), named]))
     }
 
-    async fn write(&self, puts: Vec<Put>) -> Result<(), CommandError> {
+    /// Writes facts; durable when `Ok`.
+    pub(super) async fn write(&self, puts: Vec<Put>) -> Result<(), CommandError> {
         if puts.is_empty() {
             return Ok(());
         }

@@ -8,6 +8,7 @@ mod directory;
 mod effects;
 mod faults;
 mod feed;
+mod list_members;
 mod planter;
 mod random;
 mod replay;

@@ -42,10 +42,12 @@ pub enum Table {
     WorkspaceList = 18,
     /// Kept deliveries by time, for listing: (app, reason; time, delivery).
     DeliveryList = 20,
+    /// Who is on a list, and who no longer: (list, slice; contact).
+    ListMember = 21,
 }
 
 impl Table {
-    const ALL: [Self; 18] = [
+    const ALL: [Self; 19] = [
         Self::Meta,
         Self::Entity,
         Self::Message,
@@ -64,6 +66,7 @@ impl Table {
         Self::ContactList,
         Self::WorkspaceList,
         Self::DeliveryList,
+        Self::ListMember,
     ];
 
     /// The table of a stored number; none if this program does not know it.
@@ -94,6 +97,7 @@ impl Table {
             Self::ContactList => "contact_list",
             Self::WorkspaceList => "workspace_list",
             Self::DeliveryList => "delivery_list",
+            Self::ListMember => "list_member",
         }
     }
 
@@ -101,7 +105,7 @@ impl Table {
     /// an engine need not look for a newer row before it writes.
     #[must_use]
     pub const fn in_order(self) -> bool {
-        !matches!(self, Self::Address | Self::WindowGate | Self::ConsentGate | Self::Private)
+        !matches!(self, Self::Address | Self::WindowGate | Self::ConsentGate | Self::Private | Self::ListMember)
     }
 }
 

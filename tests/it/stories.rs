@@ -7,6 +7,7 @@ mod an_unprocessable_item;
 mod asked_once;
 mod bad_deliveries;
 mod bulk;
+mod contact_lists;
 mod contacts;
 mod killed_twenty_times;
 mod members_sign_in;

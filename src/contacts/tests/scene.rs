@@ -11,7 +11,7 @@ use crate::domain::access::{Grants, Role};
 use crate::domain::author::Author;
 use crate::domain::contact::{ContactDraft, PropertyKey, PropertyValue, TypedIdentity};
 use crate::domain::effect::{Effect, EffectId};
-use crate::domain::ids::{AccountId, LabelId, LimitScopeId, MemberId};
+use crate::domain::ids::{AccountId, LabelId, LimitScopeId, ListId, MemberId};
 use crate::domain::inbound::AddressSpace;
 use crate::domain::message::Channel;
 use crate::domain::recall::Asked;
@@ -26,6 +26,7 @@ pub(super) const WORKSPACE: WorkspaceId = WorkspaceId(1);
 pub(super) const ACCOUNT: AccountId = AccountId(2);
 pub(super) const OTHER_ACCOUNT: AccountId = AccountId(3);
 pub(super) const LABEL: LabelId = LabelId(4);
+pub(super) const LIST: ListId = ListId(7);
 pub(super) const AGENT: MemberId = MemberId(5);
 pub(super) const COLLEAGUE: MemberId = MemberId(6);
 pub(super) const NOW: Timestamp = Timestamp(1_795_165_200_000);
@@ -139,6 +140,7 @@ fn workspace() -> Workspace {
         workspace.members.insert(id, member);
     }
     workspace.labels.insert(LABEL);
+    workspace.lists.insert(LIST);
     workspace
 }
 

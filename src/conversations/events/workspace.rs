@@ -42,6 +42,9 @@ pub(super) fn say(event: &WorkspaceEvent) -> Said {
         },
         Fact::PropertyDefined(property, _) => json!({ "property": property, "author": author }),
         Fact::LabelDefined(label) => json!({ "label": label, "author": author }),
+        Fact::ListCreated(list) | Fact::ListRenamed(list) | Fact::ListRemoved(list) => {
+            json!({ "list": list, "author": author })
+        }
         Fact::TokenIssued(..) | Fact::TokenRevoked(..) | Fact::AppSecretsChanged(..) | Fact::KeyUsed(_) => return None,
     };
     Some((event.word(), data))

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::parts::{Account, Scope, Settings, TokenDigest};
 use crate::domain::contact::PropertyType;
-use crate::domain::ids::{AccountId, ApiKeyId, AppId, LabelId, MemberId, PropertyId, TeamId, TemplateId};
+use crate::domain::ids::{AccountId, ApiKeyId, AppId, LabelId, ListId, MemberId, PropertyId, TeamId, TemplateId};
 use crate::domain::inbound::{AccountEvent, TemplateStatus};
 use crate::domain::message::Channel;
 use crate::domain::recall::Asked;
@@ -199,6 +199,25 @@ pub enum WorkspaceChange {
     ChangeSettings {
         /// All of it.
         settings: Settings,
+    },
+    /// A list of contacts; the same id again changes nothing.
+    MakeList {
+        /// The list.
+        id: ListId,
+        /// What it is called.
+        name: String,
+    },
+    /// A list is called something else.
+    RenameList {
+        /// The list.
+        id: ListId,
+        /// What it is called.
+        name: String,
+    },
+    /// A list is taken away.
+    RemoveList {
+        /// The list.
+        id: ListId,
     },
 }
 

@@ -1,5 +1,7 @@
 //! How a workspace judges what it is asked and told.
 
+mod lists;
+
 use std::collections::BTreeSet;
 
 use super::command::{MemberEdit, MemberProfile, NewTemplate, WorkspaceAnswer, WorkspaceChange};
@@ -34,6 +36,8 @@ pub const TEMPLATES_MAX: usize = 6_000;
 pub const PROPERTIES_MAX: usize = 300;
 /// The most labels.
 pub const LABELS_MAX: usize = 2_000;
+/// The most lists.
+pub const LISTS_MAX: usize = 1_000;
 /// The most tokens of one member; the oldest goes.
 pub const TOKENS_PER_MEMBER_MAX: usize = 20;
 /// The longest name, in characters.
@@ -206,6 +210,9 @@ pub(super) fn change(workspace: &Workspace, asked: &Asked, change: WorkspaceChan
                 turn.facts.push(WorkspaceFact::SettingsChanged(settings));
             }
         }
+        WorkspaceChange::MakeList { id, name } => turn.make_list(id, &name)?,
+        WorkspaceChange::RenameList { id, name } => turn.rename_list(id, &name)?,
+        WorkspaceChange::RemoveList { id } => turn.remove_list(id)?,
     }
     Ok(turn.end(asked))
 }

@@ -8,7 +8,9 @@ use super::parts::{Account, Member, MemberToken, Scope, Settings, TokenDigest};
 use super::template::{Template, TemplateNews};
 use crate::domain::author::Author;
 use crate::domain::contact::PropertyType;
-use crate::domain::ids::{AccountId, ApiKeyId, AppId, LabelId, MemberId, PropertyId, TeamId, TemplateId, WorkspaceId};
+use crate::domain::ids::{
+    AccountId, ApiKeyId, AppId, LabelId, ListId, MemberId, PropertyId, TeamId, TemplateId, WorkspaceId,
+};
 use crate::domain::message::Channel;
 use crate::domain::recall::CommandKey;
 use crate::domain::time::Timestamp;
@@ -87,6 +89,15 @@ pub enum WorkspaceFact {
     /// It is called something else.
     #[serde(rename = "rn")]
     Renamed,
+    /// A list of contacts.
+    #[serde(rename = "lc")]
+    ListCreated(ListId),
+    /// A list is called something else.
+    #[serde(rename = "ln")]
+    ListRenamed(ListId),
+    /// A list was taken away.
+    #[serde(rename = "lr")]
+    ListRemoved(ListId),
 }
 
 impl WorkspaceEvent {
@@ -114,6 +125,9 @@ impl WorkspaceEvent {
             WorkspaceFact::SettingsChanged(_) => "workspace.settings_changed",
             WorkspaceFact::KeyUsed(_) => "workspace.key_used",
             WorkspaceFact::Renamed => "workspace.renamed",
+            WorkspaceFact::ListCreated(_) => "list.created",
+            WorkspaceFact::ListRenamed(_) => "list.renamed",
+            WorkspaceFact::ListRemoved(_) => "list.removed",
         }
     }
 

@@ -1,5 +1,7 @@
 //! Tests of workspaces.
 
+mod lists;
+
 use super::*;
 use crate::domain::author::Author;
 use crate::domain::content::Content;
@@ -326,6 +328,9 @@ fn stored_bytes_stay() {
         WorkspaceFact::SettingsChanged(Settings::default()),
         WorkspaceFact::KeyUsed(CommandKey { key: 12, body: 13 }),
         WorkspaceFact::Renamed,
+        WorkspaceFact::ListCreated(ListId(9)),
+        WorkspaceFact::ListRenamed(ListId(9)),
+        WorkspaceFact::ListRemoved(ListId(9)),
     ];
     let at = Timestamp(1_795_165_200_000);
     let events: Vec<WorkspaceEvent> =

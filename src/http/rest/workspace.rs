@@ -6,6 +6,8 @@ mod given;
 mod keys;
 mod labels;
 mod limits;
+mod list_members;
+mod lists;
 mod me;
 mod members;
 mod pages;
@@ -37,6 +39,8 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
         .configure(limits::routes)
         .configure(templates::routes)
         .configure(labels::routes)
+        .configure(lists::routes)
+        .configure(list_members::routes)
         .configure(properties::routes);
 }
 

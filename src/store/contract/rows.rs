@@ -32,7 +32,8 @@ fn with_ttl(mut put: Put, ttl_s: u32) -> Put {
 }
 
 /// Tables where writes may come in any order.
-const ANY_ORDER: [Table; 4] = [Table::Address, Table::WindowGate, Table::ConsentGate, Table::Private];
+const ANY_ORDER: [Table; 5] =
+    [Table::Address, Table::WindowGate, Table::ConsentGate, Table::Private, Table::ListMember];
 
 async fn every_order_of_writes_ends_the_same(bench: Bench) {
     let value = |bytes: &[u8], ts_us| Put::new(Table::Private, b"", b"", bytes.to_vec(), ts_us);
