@@ -127,17 +127,24 @@ impl Contacts {
         Ok(ListMemberPage { items, next: Some(place) })
     }
 
-    /// The id under which a member is shown: the one it has now. None where that one is on the list itself, or is not
-    /// for the asker's eyes.
+    /// The id under which a member is shown: the one it has now. None where another id shows it, or where it is not for
+    /// the asker's eyes.
     async fn member_shown(
         &self,
         caller: &Caller,
         list: ListId,
         id: ContactId,
     ) -> Result<Option<ContactId>, CommandError> {
-        let Some((now, _)) = self.seen_at(caller, id).await? else { return Ok(None) };
-        let twice = now != id && self.is_on(list, now).await?;
-        Ok((!twice).then_some(now))
+        let Some((now, person)) = self.seen_at(caller, id).await? else { return Ok(None) };
+        if now != id {
+            // Of several ids that lead to one contact one shows it: its own, else the smallest.
+            for other in std::iter::once(now).chain(person.absorbed.range(..id).copied()) {
+                if self.is_on(list, other).await? {
+                    return Ok(None);
+                }
+            }
+        }
+        Ok(Some(now))
     }
 
     async fn is_on(&self, list: ListId, contact: ContactId) -> Result<bool, CommandError> {

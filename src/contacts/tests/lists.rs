@@ -111,3 +111,17 @@ async fn who_was_merged_is_on_the_list_once_and_leaves_it_whole() {
     assert_eq!(members(&scene, &admin(), 1).await, []);
     scene.end().await;
 }
+
+#[actix_web::test]
+async fn two_who_were_merged_into_a_third_are_on_the_list_once() {
+    let scene = Scene::begin().await;
+    let stays = scene.made(&[A]).await.id;
+    scene.clock.advance(Duration::from_millis(1));
+    let (second, third) = (scene.made(&[B]).await.id, scene.made(&[C]).await.id);
+    add(&scene, &admin(), &[second, third]).await;
+    scene.sees(&[A, B, C], ACCOUNT, NOW.0).await;
+    assert_eq!(members(&scene, &admin(), 1).await, [stays]);
+    assert_eq!(remove(&scene, &admin(), &[third]).await, change(0, 1, &[]));
+    assert_eq!(members(&scene, &admin(), 1).await, []);
+    scene.end().await;
+}
