@@ -26,6 +26,7 @@ use actix_web::{App, HttpServer};
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::task::JoinHandle;
 
+use crate::broadcasts::Broadcasts;
 use crate::clock::{Surroundings, WallClock};
 use crate::config::Config;
 use crate::contacts::Contacts;
@@ -148,6 +149,7 @@ pub async fn start(parts: Parts) -> Result<Running, StartError> {
         Arc::clone(&inbox),
         settings::switches(&config),
     );
+    let broadcasts = Broadcasts::new(Arc::clone(&shards), Arc::clone(&workspaces), Arc::clone(&numbers));
     let (addr, listener) = bind(config.server.listen)?;
     let edge = Edge::new(EdgeParts {
         shards: Arc::clone(&shards),
@@ -156,6 +158,7 @@ pub async fn start(parts: Parts) -> Result<Running, StartError> {
         ingress: Arc::clone(&ingress),
         contacts: Arc::clone(&contacts),
         conversations: Arc::clone(&conversations),
+        broadcasts: Arc::clone(&broadcasts),
         hub: hub.clone(),
         operator: OperatorToken::of(&operator_token),
         settings: settings::edge(&config, addr),
@@ -171,8 +174,15 @@ pub async fn start(parts: Parts) -> Result<Running, StartError> {
     let (lines, shown) = if tell { Some(Lines::new()).unzip() } else { (None, None) };
     let hooks: HooksFactory = {
         let (workspaces, numbers, contacts) = (Arc::clone(&workspaces), Arc::clone(&numbers), Arc::clone(&contacts));
+        let broadcasts = Arc::clone(&broadcasts);
         Arc::new(move |shards| Hooks {
-            subscriber: Told::new(Arc::clone(&inbox), Arc::clone(&workspaces), hub.clone(), lines.clone()),
+            subscriber: Told::new(
+                Arc::clone(&inbox),
+                Arc::clone(&workspaces),
+                Arc::clone(&broadcasts),
+                hub.clone(),
+                lines.clone(),
+            ),
             effects: Rc::new(Effects {
                 shards: Arc::clone(shards),
                 numbers: Arc::clone(&numbers),
@@ -194,6 +204,11 @@ pub async fn start(parts: Parts) -> Result<Running, StartError> {
         arbiters.expect_the_end();
         http.stop(false).await;
         return Err(StartError::RealAccounts);
+    }
+    if let Err(error) = broadcasts.load().await {
+        arbiters.expect_the_end();
+        http.stop(false).await;
+        return Err(error.into());
     }
     let sweeping = tokio::spawn(Sweep::new(ingress).run());
     edge.set_ready(true);

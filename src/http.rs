@@ -30,6 +30,7 @@ use actix_web::web;
 use metrics_exporter_prometheus::PrometheusHandle;
 
 use crate::actors::Waiting;
+use crate::broadcasts::Broadcasts;
 use crate::clock::WallClock;
 use crate::contacts::Contacts;
 use crate::conversations::Conversations;
@@ -88,6 +89,8 @@ pub struct EdgeParts {
     pub contacts: Arc<Contacts>,
     /// Conversations.
     pub conversations: Arc<Conversations>,
+    /// Broadcasts.
+    pub broadcasts: Arc<Broadcasts>,
     /// The way to the sockets.
     pub hub: HubHandle,
     /// The operator's token, by its digest.

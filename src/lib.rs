@@ -7,8 +7,10 @@ pub mod http;
 pub mod ingress;
 pub mod push;
 
+pub mod broadcasts;
 pub mod contacts;
 pub mod conversations;
+pub mod limits;
 pub mod numbers;
 pub mod workspaces;
 

@@ -5,6 +5,8 @@
 
 mod account;
 mod actor;
+mod block;
+mod blocks;
 mod bucket;
 mod call;
 mod dispatch;
@@ -12,6 +14,7 @@ mod leave;
 mod outcome;
 mod permits;
 mod queue;
+mod withdrawn;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -21,8 +24,8 @@ use dashmap::DashMap;
 use tokio::sync::oneshot;
 
 use crate::actors::{Mailbox, Waiting};
-use crate::domain::ids::{AccountId, ConversationId};
-use crate::domain::message::MessageRef;
+use crate::domain::ids::{AccountId, AddressId, BroadcastId, ConversationId};
+use crate::domain::message::{Channel, MessageRef};
 use crate::domain::pace::PairRate;
 use crate::domain::time::Timestamp;
 use crate::domain::window::profiles::Switches;
@@ -30,9 +33,11 @@ use crate::providers::http::HttpOptions;
 use crate::shards::{CommandError, Shards};
 use crate::workspaces::Workspaces;
 
-use self::actor::{Courtesy, Deliver, NumberActor};
+use self::actor::{Courtesy, Deliver, NumberActor, TakeTurns};
+pub use self::block::{Block, BlockItem, BlockName, BlockSource, BlockTurn, Pace, Pairs, Said};
 use self::bucket::Bucket;
 pub use self::queue::Reply;
+use self::withdrawn::Withdrawn;
 
 /// How the numbers of this process send.
 #[derive(Clone, Debug)]
@@ -65,6 +70,7 @@ pub struct Numbers {
     running: DashMap<AccountId, Mailbox<NumberActor>>,
     buckets: DashMap<AccountId, Arc<Bucket>>,
     waiting: Waiting,
+    withdrawn: Withdrawn,
     /// In one order with `calls`: whoever begins a call counts it and then looks here, a stop does the reverse.
     draining: AtomicBool,
     calls: AtomicUsize,
@@ -83,6 +89,7 @@ impl Numbers {
             running: DashMap::new(),
             buckets: DashMap::new(),
             waiting,
+            withdrawn: Withdrawn::default(),
             draining: AtomicBool::new(false),
             calls: AtomicUsize::new(0),
         })
@@ -114,6 +121,41 @@ impl Numbers {
         let permit = self.waiting.permit().ok_or_else(CommandError::overloaded)?;
         self.running(account).await?.send_counted(Courtesy { conversation, message, typing, permit });
         Ok(())
+    }
+
+    /// A broadcast takes turns on a number, after those that do already.
+    ///
+    /// # Errors
+    /// The number's shard is not placed.
+    pub async fn join(self: &Arc<Self>, account: AccountId, source: Arc<dyn BlockSource>) -> Result<(), CommandError> {
+        self.running(account).await?.send_counted(TakeTurns::Join(source));
+        Ok(())
+    }
+
+    /// A broadcast takes turns on a number no more.
+    ///
+    /// # Errors
+    /// The number's shard is not placed.
+    pub async fn leave(self: &Arc<Self>, account: AccountId, broadcast: BroadcastId) -> Result<(), CommandError> {
+        self.running(account).await?.send_counted(TakeTurns::Leave(broadcast));
+        Ok(())
+    }
+
+    /// A customer withdrew consent to marketing on an address, or gave it again: also what is claimed already heeds it.
+    pub fn hear_consent(&self, channel: Channel, address: AddressId, withdrawn: bool) {
+        self.withdrawn.hear(channel, address, withdrawn, self.shards.node().surroundings.clock.now());
+    }
+
+    /// The time between two turns of a number that has no token free.
+    #[must_use]
+    pub const fn tick(&self) -> Duration {
+        self.settings.tick
+    }
+
+    /// What accounts have switched on.
+    #[must_use]
+    pub const fn switches(&self) -> Switches {
+        self.settings.switches
     }
 
     /// An inbound takes a token of the number it came to, if it is of the present second.

@@ -4,6 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 
+use crate::broadcasts::Broadcasts;
 use crate::conversations::inbox::Inbox;
 use crate::domain::conversation::Summary;
 use crate::domain::workspace::WorkspaceFact;
@@ -18,6 +19,7 @@ use super::lines::Lines;
 pub(super) struct Told {
     pub(super) inbox: Arc<Inbox>,
     pub(super) workspaces: Arc<Workspaces>,
+    pub(super) broadcasts: Arc<Broadcasts>,
     pub(super) hub: HubHandle,
     pub(super) lines: Option<Lines>,
     /// Entries of the record that is being told.
@@ -32,12 +34,14 @@ impl Told {
     pub(super) fn new(
         inbox: Arc<Inbox>,
         workspaces: Arc<Workspaces>,
+        broadcasts: Arc<Broadcasts>,
         hub: HubHandle,
         lines: Option<Lines>,
     ) -> Rc<Self> {
         Rc::new(Self {
             inbox,
             workspaces,
+            broadcasts,
             hub,
             lines,
             batch: RefCell::default(),
@@ -65,6 +69,7 @@ impl Subscriber for Told {
         let mut batch = self.batch.borrow_mut();
         let before = match news {
             News::Conversation(committed) => {
+                self.broadcasts.heard_consent(committed.content);
                 let summary = committed.state.summary(committed.at);
                 summary.and_then(|summary| self.inbox.put(committed.shard, summary))
             }
@@ -75,7 +80,19 @@ impl Subscriber for Told {
                 }
                 None
             }
-            News::Contact(_) | News::Number(_) | News::LimitScope(_) | News::Broadcast(_) | News::Chunk(_) => None,
+            News::Contact(committed) => {
+                self.broadcasts.heard_consent(committed.content);
+                None
+            }
+            News::Broadcast(committed) => {
+                self.broadcasts.heard(committed);
+                None
+            }
+            News::Chunk(committed) => {
+                self.broadcasts.heard_chunk(committed);
+                None
+            }
+            News::Number(_) | News::LimitScope(_) => None,
         };
         let listened = self.listened.get().unwrap_or_else(|| self.hub.sessions() > 0);
         self.listened.set(Some(listened));

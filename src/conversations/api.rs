@@ -15,3 +15,4 @@ pub use request::{
     AssignRequest, CollaborateRequest, HandOverRequest, NoFields, NoteRequest, ReadRequest, SendRequest, SnoozeRequest,
     StartRequest, To,
 };
+pub use strict::content as read_content;

@@ -4,13 +4,17 @@
 //! every claim ends in an outcome, or in doubt.
 
 pub mod chunk;
+mod frozen;
 pub mod guard;
 pub mod job;
+mod message;
 mod recipient;
 mod tally;
 mod turns;
 pub mod variables;
 
+pub use frozen::{BroadcastPlace, FrozenRecipient, PAGE_RECIPIENTS, chunk_id};
+pub use message::{CompiledMessage, UnclearMessage};
 pub use recipient::{Evidence, RecipientState, Refused, SkipReason};
 pub use tally::Tally;
 pub use turns::Turns;

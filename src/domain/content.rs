@@ -7,6 +7,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::author::Author;
+use super::broadcast::BroadcastPlace;
 use super::entity::EntityKind;
 use super::ids::{AccountId, AddressId, ConversationId, WorkspaceId};
 use super::inbound::Address;
@@ -132,6 +133,28 @@ pub enum Content {
         /// When this became true.
         at: Timestamp,
     },
+    /// That a broadcast's message is in a thread: written with the claim, shown with its outcome.
+    ThreadReference {
+        /// Whose thread.
+        conversation: ConversationId,
+        /// When it was claimed.
+        at: Timestamp,
+        /// Where in which broadcast.
+        place: BroadcastPlace,
+    },
+    /// The provider's ids of messages of one claim.
+    BlockOutcome {
+        /// The chunk's id.
+        chunk: u128,
+        /// The claim.
+        claim: u128,
+        /// The first recipient of the report: a claim may have several.
+        first: u16,
+        /// Which recipient, which id.
+        provider_ids: Vec<(u16, ProviderMessageId)>,
+        /// When.
+        at: Timestamp,
+    },
 }
 
 /// The kind of row alone: what is in it is personal, and some of it secret.
@@ -145,6 +168,8 @@ impl fmt::Debug for Content {
             Self::WindowGate { .. } => "WindowGate",
             Self::ConsentGate { .. } => "ConsentGate",
             Self::Private { .. } => "Private",
+            Self::ThreadReference { .. } => "ThreadReference",
+            Self::BlockOutcome { .. } => "BlockOutcome",
         })
     }
 }

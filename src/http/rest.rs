@@ -1,5 +1,6 @@
 //! The REST API v1: a route a thing and verb; each is a command or a reading of one feature.
 
+mod broadcasts;
 mod contacts;
 mod conversations;
 mod events;
@@ -17,6 +18,7 @@ use super::Problem;
 
 pub(super) fn routes(config: &mut web::ServiceConfig) {
     config
+        .configure(broadcasts::routes)
         .configure(contacts::routes)
         .configure(inbox::routes)
         .configure(conversations::routes)

@@ -3,11 +3,13 @@
 use super::Ingress;
 use super::facts::{self, Target};
 use crate::domain::author::Author;
+use crate::domain::broadcast::chunk::{Chunk, ChunkCommand};
 use crate::domain::conversation::{Answer, Command, Conversation};
 use crate::domain::ids::ConversationId;
 use crate::domain::inbound::{AccountEvent, AccountRef, InboundKind, InboundReceipt};
 use crate::domain::limit::{LimitCommand, LimitScope};
 use crate::domain::number::{Number, NumberCommand};
+use crate::domain::refusal::Refusal;
 use crate::domain::time::Timestamp;
 use crate::domain::workspace::{Workspace, WorkspaceCommand};
 use crate::shards::{CommandError, DeferredItem};
@@ -42,7 +44,7 @@ impl Ingress {
     async fn tell(&self, item: &DeferredItem, say: impl Fn() -> Option<Command>) -> Result<Carried, CommandError> {
         match facts::target(&self.shards.node().keys, item) {
             Some(Target::Conversation(first)) => self.follow(first, say).await,
-            _ => Ok(Carried::Taken),
+            Some(Target::Account(_) | Target::Chunk(_)) | None => Ok(Carried::Taken),
         }
     }
 
@@ -62,8 +64,30 @@ impl Ingress {
         Err(CommandError::unavailable())
     }
 
+    /// Receipts of one chunk's recipients are one fact, at most 1,000 together.
+    pub(super) async fn carry_evidence(&self, items: &[DeferredItem]) -> Result<Carried, CommandError> {
+        let Some(first) = items.first() else { return Ok(Carried::Taken) };
+        let evidence = items.iter().filter_map(|item| match &item.item.kind {
+            InboundKind::Receipt(said) => facts::broadcast(said).map(|(.., evidence)| evidence),
+            _ => None,
+        });
+        let Some(Target::Chunk(chunk)) = facts::target(&self.shards.node().keys, first) else {
+            return Ok(Carried::Unmatched);
+        };
+        let command = ChunkCommand::RecordReceipts { account: first.account, evidence: evidence.collect() };
+        match self.shards.ask::<Chunk>(chunk, command).await {
+            Ok(_) => Ok(Carried::Taken),
+            // Nothing of ours: somebody else's token, or a broadcast that is gone.
+            Err(CommandError::Refused(Refusal::NotFound { .. })) => Ok(Carried::Unmatched),
+            Err(error) => Err(error),
+        }
+    }
+
     /// A receipt goes to the conversation that its token names, else to the one that sent the message.
     async fn carry_receipt(&self, item: &DeferredItem, said: &InboundReceipt) -> Result<Carried, CommandError> {
+        if facts::broadcast(said).is_some() {
+            return self.carry_evidence(std::slice::from_ref(item)).await;
+        }
         if let Some((thread, _, _)) = facts::token(said) {
             return self.follow(thread, || Some(facts::receipt(item, thread, said))).await;
         }

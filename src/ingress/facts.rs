@@ -1,11 +1,12 @@
 //! An item as a fact: whom it concerns, and the command that tells it.
 
 use crate::channels::token::CallbackToken;
+use crate::domain::broadcast::{Evidence, Refused, chunk_id};
 use crate::domain::content::AddressDetails;
 use crate::domain::conversation::{
     ChangeConsent, ChangeIdentity, Command, Origin, ReceiveMessage, RecordEcho, RecordReceipt,
 };
-use crate::domain::ids::{AddressId, AppId, ConversationId, Keyring, WorkspaceId};
+use crate::domain::ids::{AddressId, AppId, BroadcastId, ConversationId, Keyring, WorkspaceId};
 use crate::domain::inbound::{Address, InboundItem, InboundKind, InboundMessage, InboundReceipt, Person};
 use crate::domain::message::{Channel, MessageRef};
 use crate::domain::time::Timestamp;
@@ -18,13 +19,15 @@ pub(super) enum Target {
     Conversation(ConversationId),
     /// The number itself.
     Account(u128),
+    /// A chunk of a broadcast's recipients.
+    Chunk(u128),
 }
 
 impl Target {
     pub(super) const fn id(self) -> u128 {
         match self {
             Self::Conversation(id) => id.0,
-            Self::Account(id) => id,
+            Self::Account(id) | Self::Chunk(id) => id,
         }
     }
 }
@@ -53,8 +56,9 @@ pub(super) fn target(keys: &Keyring, item: &DeferredItem) -> Option<Target> {
     };
     match &item.item.kind {
         InboundKind::Message(message) => first_address(message).map(conversation),
-        InboundKind::Receipt(receipt) => token(receipt)
-            .map(|(thread, _, _)| Target::Conversation(thread))
+        InboundKind::Receipt(receipt) => broadcast(receipt)
+            .map(|place| Target::Chunk(chunk_id(keys, place.0, place.1)))
+            .or_else(|| token(receipt).map(|(thread, _, _)| Target::Conversation(thread)))
             .or_else(|| receipt.group.as_ref().or(receipt.recipient.addresses.first()).map(conversation)),
         InboundKind::Echo { to, .. } => to.addresses.first().map(conversation),
         InboundKind::IdentityChanged { previous, current, .. } => {
@@ -90,6 +94,17 @@ pub(super) fn receive(keys: &Keyring, item: &DeferredItem, message: &InboundMess
         arrived_at: item.arrived_at,
         seen: None,
     })))
+}
+
+/// The chunk of which broadcast a receipt is about, and what it says; none where its token is no broadcast's.
+pub(super) fn broadcast(said: &InboundReceipt) -> Option<(BroadcastId, u32, Evidence)> {
+    match said.token.as_deref()?.parse() {
+        Ok(CallbackToken::Broadcast { broadcast, chunk, index, attempt }) => {
+            let refused = said.failure.as_ref().map(|failure| Refused { code: failure.code, class: failure.class });
+            Some((broadcast, chunk, Evidence { index, attempt, status: said.status, refused }))
+        }
+        _ => None,
+    }
 }
 
 /// A receipt as a command to `thread`.

@@ -7,7 +7,9 @@ use futures_util::{StreamExt, stream};
 use super::Ingress;
 use super::carry::Carried;
 use super::facts::{self, Target};
+use crate::domain::broadcast::CHUNK_MAX;
 use crate::domain::ids::DeliveryId;
+use crate::domain::inbound::InboundKind;
 use crate::domain::time::Timestamp;
 use crate::shards::{CommandError, DeferredItem, KeptDelivery, KeptReason, Shards};
 
@@ -51,6 +53,11 @@ pub(super) enum Left {
     Kept(DeliveryId, Box<KeptDelivery>),
 }
 
+/// Whether an item is a receipt for a broadcast's message.
+fn is_evidence(item: &DeferredItem) -> bool {
+    matches!(&item.item.kind, InboundKind::Receipt(said) if facts::broadcast(said).is_some())
+}
+
 impl Ingress {
     /// Brings a lane's items to their actor. Answers how many it took, and the others.
     pub(super) async fn carry_lane(&self, mut lane: Lane) -> (usize, Vec<Left>) {
@@ -65,6 +72,9 @@ impl Ingress {
                 outcome => (0, vec![self.leave(item, outcome)]),
             };
         }
+        if lane.first().is_some_and(is_evidence) {
+            return self.carry_evidence_lane(lane).await;
+        }
         // Each is handed over when it is first polled, so the actor hears them in order.
         let carrying = lane.into_iter().map(|item| async move {
             let outcome = self.carry(&item).await;
@@ -75,6 +85,19 @@ impl Ingress {
             match outcome {
                 Ok(Carried::Taken) => taken += 1,
                 outcome => left.push(self.leave(item, outcome)),
+            }
+        }
+        (taken, left)
+    }
+
+    /// Brings the receipts of one chunk to it, many in one fact.
+    async fn carry_evidence_lane(&self, lane: Lane) -> (usize, Vec<Left>) {
+        let mut taken = 0;
+        let mut left = Vec::new();
+        for some in lane.chunks(usize::from(CHUNK_MAX)) {
+            match self.carry_evidence(some).await {
+                Ok(Carried::Taken) => taken += some.len(),
+                outcome => left.extend(some.iter().map(|item| self.leave(item.clone(), outcome.clone()))),
             }
         }
         (taken, left)

@@ -11,6 +11,7 @@ use tokio::sync::Notify;
 use super::Numbers;
 use super::account::{self, Account, Standing};
 use super::actor::Done;
+use super::blocks::Blocks;
 use super::bucket::Bucket;
 use super::queue::{Queue, Reply};
 use crate::domain::conversation::Conversation;
@@ -50,11 +51,22 @@ pub(super) struct Dispatch {
     /// Claims whose outcome is in the log and that are not closed.
     closing: RefCell<Vec<EffectId>>,
     loaded: RefCell<Option<Rc<Account>>>,
+    /// When a reply last left.
+    pub(super) replied_at: Cell<Option<Timestamp>>,
+    /// The broadcasts that leave by this number.
+    pub(super) blocks: Blocks,
+    /// Calls of broadcasts under way on this arbiter, of all its numbers.
+    pub(super) arbiter_calls: Rc<Cell<usize>>,
     pub(super) woken: Notify,
 }
 
 impl Dispatch {
-    pub(super) fn new(account: AccountId, numbers: Arc<Numbers>, client: Rc<HttpClient>) -> Rc<Self> {
+    pub(super) fn new(
+        account: AccountId,
+        numbers: Arc<Numbers>,
+        client: Rc<HttpClient>,
+        arbiter_calls: Rc<Cell<usize>>,
+    ) -> Rc<Self> {
         let (queued_max, pair_rate) = (numbers.settings.replies_queued_max, numbers.settings.pair_rate);
         Rc::new(Self {
             account,
@@ -66,6 +78,9 @@ impl Dispatch {
             known: RefCell::default(),
             closing: RefCell::default(),
             loaded: RefCell::default(),
+            replied_at: Cell::new(None),
+            blocks: Blocks::new(),
+            arbiter_calls,
             woken: Notify::new(),
         })
     }
@@ -151,11 +166,14 @@ impl Dispatch {
             }
         }
         self.under_way.set(self.under_way.get() + taken.len());
+        if !taken.is_empty() {
+            self.replied_at.set(Some(now));
+        }
         taken
     }
 
     /// The account and where it stands; read again when the number has changed.
-    async fn present(&self, now: Timestamp) -> Result<(Rc<Account>, Standing), CommandError> {
+    pub(super) async fn present(&self, now: Timestamp) -> Result<(Rc<Account>, Standing), CommandError> {
         let shards = &self.numbers.shards;
         let standing = account::standing(shards, self.account, now).await?;
         let loaded = self.loaded.borrow().clone().filter(|account| account.version == standing.version);

@@ -2,12 +2,14 @@
 
 use super::kind::{Kind, SummaryRow};
 use super::news::{Committed, News};
+use super::recipients::broadcast_ck;
 use super::rows::time_key;
 use crate::domain::broadcast::chunk::Chunk;
-use crate::domain::broadcast::job::Broadcast;
+use crate::domain::broadcast::job::{Broadcast, Status};
 use crate::domain::contact::Contact;
 use crate::domain::conversation::Conversation;
 use crate::domain::entity::Entity;
+use crate::domain::ids::BroadcastId;
 use crate::domain::limit::LimitScope;
 use crate::domain::number::Number;
 use crate::domain::time::Timestamp;
@@ -75,8 +77,12 @@ impl Kind for Number {
 }
 
 impl Kind for Broadcast {
-    fn summary_row(&self, _: u128, _: u16, _: Timestamp) -> Option<SummaryRow> {
-        None
+    fn summary_row(&self, id: u128, shard: u16, _: Timestamp) -> Option<SummaryRow> {
+        let (workspace, (_, created)) = (self.workspace()?, self.created()?);
+        let ck = broadcast_ck(workspace, (created, BroadcastId(id)));
+        let listed = self.status() != Some(Status::Deleted);
+        let key = RowKey::new(Table::BroadcastList, &shard.to_be_bytes(), &ck);
+        Some(SummaryRow { key, value: listed.then(Vec::new) })
     }
 
     fn news<'a>(committed: &'a Committed<'a, Self>) -> News<'a> {

@@ -63,7 +63,7 @@ impl Shards {
         Ok(page.rows.iter().filter_map(place).collect())
     }
 
-    async fn lines(&self, table: Table, shard: u16, range: ScanRange) -> Result<Page, CommandError> {
+    pub(super) async fn lines(&self, table: Table, shard: u16, range: ScanRange) -> Result<Page, CommandError> {
         let page = self
             .on_async(shard, move |owner| async move {
                 // A line is written when its entity settles; what changed since is written first.

@@ -8,6 +8,7 @@ use std::ops::Bound;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::domain::broadcast::BroadcastPlace;
 use crate::domain::content::{AddressDetails, Content, StoredMessage};
 use crate::domain::entity::EntityKind;
 use crate::domain::ids::{AccountId, AddressId, ConversationId, MessageId, WorkspaceId};
@@ -170,6 +171,20 @@ pub fn to_put(content: &Content) -> Result<Put, StoreError> {
         Content::Private { kind, id, slot, value, at } => {
             Put { key: private_key(*kind, *id, slot), value: value.clone(), ts_us: at.micros(), ttl_s: 0 }
         }
+        Content::ThreadReference { conversation, at, place } => {
+            let mut ck = Vec::with_capacity(30);
+            ck.extend_from_slice(&time_key(*at));
+            ck.extend_from_slice(&place.broadcast.0.to_be_bytes());
+            ck.extend_from_slice(&place.chunk.to_be_bytes());
+            ck.extend_from_slice(&place.index.to_be_bytes());
+            put(RowKey::new(Table::ThreadReference, &conversation.0.to_be_bytes(), &ck), place, at.micros())?
+        }
+        Content::BlockOutcome { chunk, claim, first, provider_ids, at } => {
+            let mut ck = Vec::with_capacity(18);
+            ck.extend_from_slice(&claim.to_be_bytes());
+            ck.extend_from_slice(&first.to_be_bytes());
+            put(RowKey::new(Table::BlockOutcome, &chunk.to_be_bytes(), &ck), provider_ids, at.micros())?
+        }
     })
 }
 
@@ -200,6 +215,15 @@ pub fn read_receipt(row: &Row) -> Result<ReceiptRow, StoreError> {
         failure,
         provider_id,
     })
+}
+
+/// A thread reference's row: when it was claimed, and where in which broadcast it is.
+///
+/// # Errors
+/// The bytes are not such a row.
+pub fn read_thread_reference(row: &Row) -> Result<(Timestamp, BroadcastPlace), StoreError> {
+    let at = time_of_key(&row.ck).ok_or_else(|| corrupt(Table::ThreadReference, "its key is too short"))?;
+    Ok((at, value(Table::ThreadReference, &row.value)?))
 }
 
 /// An address row as content.

@@ -44,10 +44,18 @@ pub enum Table {
     DeliveryList = 20,
     /// Who is on a list, and who no longer: (list, slice; contact).
     ListMember = 21,
+    /// Who the recipients of a chunk are: (chunk; first index), 200 to a row.
+    Recipient = 22,
+    /// Broadcasts of a shard: (shard; workspace, created, broadcast).
+    BroadcastList = 23,
+    /// Messages of broadcasts in a thread: (conversation; claimed, chunk, index).
+    ThreadReference = 24,
+    /// Provider's ids of a claim: (chunk; claim, first index).
+    BlockOutcome = 25,
 }
 
 impl Table {
-    const ALL: [Self; 19] = [
+    const ALL: [Self; 23] = [
         Self::Meta,
         Self::Entity,
         Self::Message,
@@ -67,6 +75,10 @@ impl Table {
         Self::WorkspaceList,
         Self::DeliveryList,
         Self::ListMember,
+        Self::Recipient,
+        Self::BroadcastList,
+        Self::ThreadReference,
+        Self::BlockOutcome,
     ];
 
     /// The table of a stored number; none if this program does not know it.
@@ -98,6 +110,10 @@ impl Table {
             Self::WorkspaceList => "workspace_list",
             Self::DeliveryList => "delivery_list",
             Self::ListMember => "list_member",
+            Self::Recipient => "recipient",
+            Self::BroadcastList => "broadcast_list",
+            Self::ThreadReference => "thread_reference",
+            Self::BlockOutcome => "block_outcome",
         }
     }
 
@@ -105,7 +121,10 @@ impl Table {
     /// an engine need not look for a newer row before it writes.
     #[must_use]
     pub const fn in_order(self) -> bool {
-        !matches!(self, Self::Address | Self::WindowGate | Self::ConsentGate | Self::Private | Self::ListMember)
+        !matches!(
+            self,
+            Self::Address | Self::WindowGate | Self::ConsentGate | Self::Private | Self::ListMember | Self::Recipient
+        )
     }
 }
 

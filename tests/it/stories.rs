@@ -1,5 +1,6 @@
 //! Stories: real HTTP and websockets against a whole server, one story a file.
 
+mod a_broadcast_goes_out;
 mod account_events;
 mod accounts_are_connected;
 mod agents_answer;

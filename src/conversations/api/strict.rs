@@ -15,7 +15,7 @@ const NULLS_MAX: usize = 64;
 ///
 /// # Errors
 /// It is no content, or has a field that there is not; the error begins with its name.
-pub(super) fn content<'de, D: Deserializer<'de>>(deserializer: D) -> Result<MessageContent, D::Error> {
+pub fn content<'de, D: Deserializer<'de>>(deserializer: D) -> Result<MessageContent, D::Error> {
     let asked = Value::deserialize(deserializer)?;
     let content = MessageContent::deserialize(&asked).map_err(D::Error::custom)?;
     let understood = serde_json::to_value(&content).map_err(D::Error::custom)?;

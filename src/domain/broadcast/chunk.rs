@@ -123,6 +123,12 @@ impl Chunk {
         self.slots.indexes().filter(|index| self.is_unconfirmed(*index) && !self.slots.dropped.contains(index))
     }
 
+    /// Whether nothing leaves any more.
+    #[must_use]
+    pub const fn is_ended(&self) -> bool {
+        self.ended.is_some()
+    }
+
     /// Whether claims are open that another process than `owner` took.
     #[must_use]
     pub fn has_claims_of_others(&self, owner: u128) -> bool {

@@ -192,6 +192,12 @@ impl Broadcast {
         self.job.iter().flat_map(|job| job.halts.iter().copied())
     }
 
+    /// Whether something of it is still to be done: it started, or chunks of it have recipients without an outcome.
+    #[must_use]
+    pub fn is_live(&self) -> bool {
+        self.job.as_ref().is_some_and(|job| job.phase == Phase::Started || !job.open_chunks.is_empty())
+    }
+
     /// Whether recipients may leave now.
     #[must_use]
     pub fn may_send(&self) -> bool {

@@ -22,6 +22,17 @@ impl Tally {
         tally
     }
 
+    /// The tally that rows add up to: each with what it has come to, and whether it replied.
+    #[must_use]
+    pub fn of_rows(rows: impl Iterator<Item = (RecipientState, bool)>) -> Self {
+        let mut tally = Self::default();
+        for (state, replied) in rows {
+            tally.states[state as usize] += 1;
+            tally.replied += u32::from(replied);
+        }
+        tally
+    }
+
     /// How many have come to exactly this.
     #[must_use]
     pub const fn of(&self, state: RecipientState) -> u32 {
@@ -44,6 +55,17 @@ impl Tally {
     #[must_use]
     pub const fn delivered(&self) -> u32 {
         self.of(RecipientState::Delivered) + self.of(RecipientState::Read)
+    }
+
+    /// What came to be since `before`: each count less what it was then.
+    #[must_use]
+    pub fn since(&self, before: &Self) -> Self {
+        let mut since = *self;
+        for (count, before) in since.states.iter_mut().zip(before.states) {
+            *count = count.saturating_sub(before);
+        }
+        since.replied = since.replied.saturating_sub(before.replied);
+        since
     }
 
     /// Moves one recipient.

@@ -3,12 +3,13 @@
 use super::source::Source;
 
 /// The rooms from top to bottom: a module imports only modules below its own.
-const ROOMS: [&str; 19] = [
+const ROOMS: [&str; 20] = [
     "main",
     "app",
     "http",
     "ingress",
     "push",
+    "broadcasts",
     "contacts",
     "conversations",
     "numbers",

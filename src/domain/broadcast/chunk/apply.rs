@@ -113,6 +113,10 @@ impl Chunk {
             AttemptOutcome::CameBack { not_before } => {
                 self.come_back(index, attempt, *not_before, RecipientState::Unconfirmed);
             }
+            AttemptOutcome::Capped { not_before } => {
+                self.come_back(index, attempt, *not_before, RecipientState::Unconfirmed);
+                self.slots.capped.insert(index);
+            }
             AttemptOutcome::Doubted if attempt == self.slots.attempt(index) => self.doubt(index, doubt_until),
             AttemptOutcome::Released
                 if attempt == self.slots.attempt(index) && self.slots.present(index) == RecipientState::Attempting =>

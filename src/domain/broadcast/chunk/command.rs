@@ -3,6 +3,8 @@
 use super::Frozen;
 use super::event::{AttemptOutcome, Ending};
 use crate::domain::broadcast::recipient::{Evidence, SkipReason};
+use crate::domain::ids::{AccountId, ConversationId};
+use crate::domain::message::ProviderMessageId;
 use crate::domain::time::Timestamp;
 
 /// What may be asked of a chunk.
@@ -21,6 +23,8 @@ pub enum ChunkCommand {
         claim: u128,
         /// Which recipient, which attempt, what became of it; at most 200.
         outcomes: Vec<(u16, u16, AttemptOutcome)>,
+        /// The provider's ids of those that it took.
+        provider_ids: Vec<(u16, ProviderMessageId)>,
     },
     /// A process starts: every claim of another one is in doubt.
     DoubtClaims {
@@ -29,6 +33,8 @@ pub enum ChunkCommand {
     },
     /// Receipts: facts.
     RecordReceipts {
+        /// The number that they came by: those of another say nothing.
+        account: AccountId,
         /// What they say, at most 1,000.
         evidence: Vec<Evidence>,
     },
@@ -69,6 +75,8 @@ pub struct BlockClaim {
     pub skip: Vec<(u16, SkipReason)>,
     /// Who may not leave before a time.
     pub postpone: Vec<(u16, Timestamp)>,
+    /// In whose threads those taken are to be found.
+    pub threads: Vec<(u16, ConversationId)>,
 }
 
 /// What an asker hears.

@@ -1,14 +1,17 @@
 //! How a chunk judges what it is asked and told.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::command::{BlockClaim, ChunkAnswer, ChunkCommand as Command};
 use super::event::{AttemptOutcome, ChunkEvent as Event};
 use super::{Chunk, Frozen};
-use crate::domain::broadcast::recipient::{Evidence, RecipientState};
-use crate::domain::broadcast::{BLOCK_MAX, CHUNK_MAX};
+use crate::domain::broadcast::recipient::{Evidence, RecipientState, Refused};
+use crate::domain::broadcast::{BLOCK_MAX, BroadcastPlace, CHUNK_MAX};
+use crate::domain::content::Content;
 use crate::domain::entity::{Context, Decision};
+use crate::domain::ids::ConversationId;
+use crate::domain::message::ProviderMessageId;
 use crate::domain::outbound::ErrorClass;
 use crate::domain::refusal::Refusal;
 use crate::domain::time::Timestamp;
@@ -23,28 +26,23 @@ impl Chunk {
         if let Command::Freeze { frozen } = command {
             return self.freeze(frozen);
         }
+        if let Command::RecordOutcomes { claim, outcomes, provider_ids } = command {
+            return self.outcomes(claim, outcomes, provider_ids, context);
+        }
         let Some(frozen) = self.frozen else { return Err(Refusal::NotFound { what: "chunk" }) };
         let (now, doubt) = (context.now, context.rules.doubt);
         let events = match command {
-            Command::ClaimBlock(claim) => return self.claim(claim, now),
-            Command::RecordOutcomes { claim, outcomes } => {
-                bounded(outcomes.len(), BLOCK_MAX, "outcomes in one command")?;
-                let known = |(index, attempt, outcome): &(u16, u16, AttemptOutcome)| {
-                    // What was given back is claimed again as the same attempt: a repetition must not be taken for its
-                    // outcome.
-                    let of_claim = matches!(outcome, AttemptOutcome::Released | AttemptOutcome::Doubted);
-                    self.was_claimed(*index, *attempt) && (!of_claim || self.holds(claim, *index))
-                };
-                let outcomes: Vec<_> = outcomes.into_iter().filter(known).collect();
-                let doubt_until = now + doubt;
-                some(&outcomes).then_some(Event::OutcomesRecorded { outcomes, at: now, doubt_until })
-            }
+            Command::ClaimBlock(claim) => return self.claim(&frozen, claim, now),
             Command::DoubtClaims { owner } => {
                 let claims: Vec<u128> =
                     self.claims.iter().filter(|claim| claim.owner != owner).map(|claim| claim.claim).collect();
                 some(&claims).then_some(Event::ClaimsDoubted { claims, at: now, doubt_until: now + doubt })
             }
-            Command::RecordReceipts { evidence } => {
+            // Who may sign for one number says nothing of another's messages.
+            Command::RecordReceipts { account, .. } if account != frozen.account => {
+                return Err(Refusal::NotFound { what: "chunk" });
+            }
+            Command::RecordReceipts { evidence, .. } => {
                 bounded(evidence.len(), usize::from(CHUNK_MAX), "receipts in one command")?;
                 self.receipts(&frozen, evidence, now)
             }
@@ -70,7 +68,7 @@ impl Chunk {
                 let recipients: Vec<u16> = over.map(|(index, _)| *index).collect();
                 some(&recipients).then_some(Event::DoubtEnded { recipients, at: now })
             }
-            Command::Freeze { .. } => None,
+            Command::Freeze { .. } | Command::RecordOutcomes { .. } => None,
         };
         Ok(decided(events.into_iter().collect(), ChunkAnswer::Noted))
     }
@@ -88,7 +86,39 @@ impl Chunk {
         }
     }
 
-    fn claim(&self, asked: BlockClaim, now: Timestamp) -> Decided {
+    fn outcomes(
+        &self,
+        claim: u128,
+        outcomes: Vec<(u16, u16, AttemptOutcome)>,
+        provider_ids: Vec<(u16, ProviderMessageId)>,
+        context: &Context<'_>,
+    ) -> Decided {
+        let Some(frozen) = self.frozen else { return Err(Refusal::NotFound { what: "chunk" }) };
+        bounded(outcomes.len(), BLOCK_MAX, "outcomes in one command")?;
+        let now = context.now;
+        let known = |(index, attempt, outcome): &(u16, u16, AttemptOutcome)| {
+            // What was given back is claimed again as the same attempt: a repetition must not be taken for its outcome.
+            let of_claim = matches!(outcome, AttemptOutcome::Released | AttemptOutcome::Doubted);
+            self.was_claimed(*index, *attempt) && (!of_claim || self.holds(claim, *index))
+        };
+        let judged = |(index, attempt, outcome): (u16, u16, AttemptOutcome)| match outcome {
+            AttemptOutcome::Failed(refused) if self.rests(&frozen, index, attempt, refused, now) => {
+                (index, attempt, AttemptOutcome::Capped { not_before: now + CAP_REST })
+            }
+            outcome => (index, attempt, outcome),
+        };
+        let outcomes: Vec<_> = outcomes.into_iter().filter(known).map(judged).collect();
+        let mut decision = decided(Vec::new(), ChunkAnswer::Noted);
+        if let Some((first, ..)) = outcomes.first().copied() {
+            if !provider_ids.is_empty() {
+                decision.content.push(Content::BlockOutcome { chunk: context.id, claim, first, provider_ids, at: now });
+            }
+            decision.events.push(Event::OutcomesRecorded { outcomes, at: now, doubt_until: now + context.rules.doubt });
+        }
+        Ok(decision)
+    }
+
+    fn claim(&self, frozen: &Frozen, asked: BlockClaim, now: Timestamp) -> Decided {
         bounded(asked.take.len(), BLOCK_MAX, "recipients in one claim")?;
         if let Some(known) = self.claims.iter().find(|claim| claim.claim == asked.claim) {
             let recipients = known.recipients.iter().map(|index| (*index, self.slots.attempt(*index))).collect();
@@ -100,6 +130,18 @@ impl Chunk {
         let postpone: Vec<_> = asked.postpone.into_iter().filter(|(index, _)| first(*index)).collect();
         let take: Vec<u16> = asked.take.into_iter().filter(|index| self.is_due(*index, now) && first(*index)).collect();
         let recipients = take.iter().map(|index| (*index, self.slots.attempt(*index).saturating_add(1))).collect();
+        let threads: BTreeMap<u16, ConversationId> = asked.threads.into_iter().collect();
+        let reference = |index: &u16| {
+            let (broadcast, chunk, claim, index) = (frozen.broadcast, frozen.chunk, asked.claim, *index);
+            let attempt = self.slots.attempt(index).saturating_add(1);
+            let place = BroadcastPlace { broadcast, chunk, index, attempt, claim };
+            threads.get(&index).map(|conversation| Content::ThreadReference {
+                conversation: *conversation,
+                at: now,
+                place,
+            })
+        };
+        let content = take.iter().filter_map(reference).collect();
         let mut events = Vec::new();
         if some(&skip) {
             events.push(Event::Skipped { recipients: skip, at: now });
@@ -110,17 +152,21 @@ impl Chunk {
         if some(&take) {
             events.push(Event::BlockClaimed { claim: asked.claim, owner: asked.owner, recipients: take, at: now });
         }
-        Ok(decided(events, ChunkAnswer::Claimed { recipients }))
+        Ok(Decision { content, ..decided(events, ChunkAnswer::Claimed { recipients }) })
+    }
+
+    /// Whether an attempt that was refused for the platform's own cap a person may be tried once more.
+    fn rests(&self, frozen: &Frozen, index: u16, attempt: u16, refused: Refused, now: Timestamp) -> bool {
+        let first = !self.slots.capped.contains(&index) && attempt == self.slots.attempt(index);
+        let in_time = frozen.send_until.is_none_or(|until| now + CAP_REST <= until);
+        refused.class == ErrorClass::Cap && first && in_time && self.ended.is_none()
     }
 
     /// Evidence that changes something, and attempts that it shows refused for a while.
     fn receipts(&self, frozen: &Frozen, evidence: Vec<Evidence>, now: Timestamp) -> Option<Event> {
         let again = now + CAP_REST;
-        let in_time = frozen.send_until.is_none_or(|until| again <= until);
         let rests = |said: &Evidence| {
-            let capped = said.refused.is_some_and(|refused| refused.class == ErrorClass::Cap);
-            let first = !self.slots.capped.contains(&said.index) && said.attempt == self.slots.attempt(said.index);
-            capped && first && in_time && self.ended.is_none()
+            said.refused.is_some_and(|refused| self.rests(frozen, said.index, said.attempt, refused, now))
         };
         let news = |said: &Evidence| {
             let shown = RecipientState::shown_by(said.status);

@@ -136,6 +136,12 @@ pub enum AttemptOutcome {
     /// Certainly not begun: it leaves again as the same attempt.
     #[serde(rename = "r")]
     Released,
+    /// The platform's own cap for this person, met for the first time: it leaves once more as another attempt.
+    #[serde(rename = "c")]
+    Capped {
+        /// Not before.
+        not_before: Timestamp,
+    },
 }
 
 /// How a chunk ended.

@@ -9,6 +9,7 @@ use crate::domain::message::MessageStatus;
 use crate::domain::outbound::ErrorClass;
 use crate::domain::status::DOUBT;
 
+const ACCOUNT: AccountId = AccountId(4);
 const MINUTE: i64 = 60_000;
 const PROCESS: u128 = 1;
 
@@ -44,12 +45,16 @@ fn claim_of(live: &Live<Chunk>, index: u16) -> u128 {
 
 fn outcome(live: &mut Live<Chunk>, now: i64, index: u16, attempt: u16, outcome: AttemptOutcome) {
     let claim = claim_of(live, index);
-    live.ask(now, ChunkCommand::RecordOutcomes { claim, outcomes: vec![(index, attempt, outcome)] }).unwrap();
+    live.ask(
+        now,
+        ChunkCommand::RecordOutcomes { claim, outcomes: vec![(index, attempt, outcome)], provider_ids: vec![] },
+    )
+    .unwrap();
 }
 
 fn receipt(live: &mut Live<Chunk>, now: i64, index: u16, attempt: u16, status: MessageStatus) {
     let evidence = vec![Evidence { index, attempt, status, refused: None }];
-    live.ask(now, ChunkCommand::RecordReceipts { evidence }).unwrap();
+    live.ask(now, ChunkCommand::RecordReceipts { account: ACCOUNT, evidence }).unwrap();
 }
 
 fn state(live: &Live<Chunk>, index: u16) -> RecipientState {
@@ -97,6 +102,7 @@ fn a_rule_keeps_some_from_leaving_and_some_for_a_while() {
         take: vec![0, 1, 2],
         skip: vec![(0, SkipReason::OptedOut)],
         postpone: vec![(1, Timestamp(50))],
+        threads: vec![],
     };
     let answer = live.ask(1, ChunkCommand::ClaimBlock(asked)).unwrap().answer;
     assert_eq!(answer, ChunkAnswer::Claimed { recipients: vec![(2, 1)] });
@@ -123,7 +129,11 @@ fn what_was_not_begun_waits_as_the_same_attempt_and_what_came_back_as_the_next()
 fn a_repeated_release_gives_back_nothing_that_was_claimed_since() {
     let mut live = chunk(1);
     claim(&mut live, 1, 7, &[0]);
-    let released = ChunkCommand::RecordOutcomes { claim: 7, outcomes: vec![(0, 1, AttemptOutcome::Released)] };
+    let released = ChunkCommand::RecordOutcomes {
+        claim: 7,
+        outcomes: vec![(0, 1, AttemptOutcome::Released)],
+        provider_ids: vec![],
+    };
     live.ask(2, released.clone()).unwrap();
     assert_eq!(claim(&mut live, 3, 8, &[0]), [(0, 1)], "the same attempt");
     assert!(live.ask(4, released).unwrap().events.is_empty());
@@ -202,14 +212,14 @@ fn the_platforms_cap_a_person_is_rested_once_and_not_past_the_end() {
     claim(&mut live, 1, 7, &[0]);
     outcome(&mut live, 2, 0, 1, AttemptOutcome::Accepted);
     for now in [3, 4] {
-        live.ask(now, ChunkCommand::RecordReceipts { evidence: vec![capped(1)] }).unwrap();
+        live.ask(now, ChunkCommand::RecordReceipts { account: ACCOUNT, evidence: vec![capped(1)] }).unwrap();
     }
     let again = Timestamp(3) + CAP_REST;
     assert_eq!(live.state.recipient(0).unwrap().not_before, Some(again));
     receipt(&mut live, 5, 0, 1, MessageStatus::Sent);
     assert_eq!(state(&live, 0), RecipientState::Pending, "what was refused was not sent, in whatever order it is said");
     assert_eq!(claim(&mut live, again.millis(), 8, &[0]), [(0, 2)]);
-    live.ask(again.millis() + 1, ChunkCommand::RecordReceipts { evidence: vec![capped(2)] }).unwrap();
+    live.ask(again.millis() + 1, ChunkCommand::RecordReceipts { account: ACCOUNT, evidence: vec![capped(2)] }).unwrap();
     assert_eq!(state(&live, 0), RecipientState::Failed, "once");
     assert_eq!(live.state.recipient(0).unwrap().refused, Some(refusal(ErrorClass::Cap)));
     live.assert_replays();
@@ -217,7 +227,7 @@ fn the_platforms_cap_a_person_is_rested_once_and_not_past_the_end() {
     let mut late = chunk(1);
     let now = 25 * 60 * MINUTE;
     claim(&mut late, now, 7, &[0]);
-    late.ask(now + 1, ChunkCommand::RecordReceipts { evidence: vec![capped(1)] }).unwrap();
+    late.ask(now + 1, ChunkCommand::RecordReceipts { account: ACCOUNT, evidence: vec![capped(1)] }).unwrap();
     assert_eq!(state(&late, 0), RecipientState::Failed, "it would come back after the end of sending");
 }
 

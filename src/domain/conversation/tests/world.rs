@@ -238,7 +238,10 @@ impl World {
                 let gate = self.consents.entry(address).or_insert((at, withdrawn));
                 *gate = (*gate).max((at, withdrawn));
             }
-            Content::Address { .. } | Content::Private { .. } => {}
+            Content::Address { .. }
+            | Content::Private { .. }
+            | Content::ThreadReference { .. }
+            | Content::BlockOutcome { .. } => {}
         }
     }
 

@@ -103,7 +103,11 @@ impl World {
                     _ => AttemptOutcome::Released,
                 };
                 let claim = claim_of(&self.live, index);
-                self.ask(ChunkCommand::RecordOutcomes { claim, outcomes: vec![(index, attempt, outcome)] });
+                self.ask(ChunkCommand::RecordOutcomes {
+                    claim,
+                    outcomes: vec![(index, attempt, outcome)],
+                    provider_ids: vec![],
+                });
             }
             Step::Die => {
                 // Half of what was open had left.
@@ -118,6 +122,7 @@ impl World {
                     [MessageStatus::Accepted, MessageStatus::Sent, MessageStatus::Delivered, MessageStatus::Read]
                         [usize::from(*status)];
                 self.ask(ChunkCommand::RecordReceipts {
+                    account: ACCOUNT,
                     evidence: vec![Evidence { index, attempt, status, refused: None }; 2],
                 });
             }
@@ -184,6 +189,7 @@ impl World {
         for (index, attempt) in self.left.clone() {
             let status = MessageStatus::Delivered;
             self.ask(ChunkCommand::RecordReceipts {
+                account: ACCOUNT,
                 evidence: vec![Evidence { index, attempt, status, refused: None }],
             });
         }
@@ -245,7 +251,7 @@ proptest! {
                 claim(&mut live, 61 * MINUTE, 8, &[0, 1, 2]);
             }
             for evidence in batches {
-                live.ask(62 * MINUTE, ChunkCommand::RecordReceipts { evidence: evidence.to_vec() }).unwrap();
+                live.ask(62 * MINUTE, ChunkCommand::RecordReceipts { account: ACCOUNT, evidence: evidence.to_vec() }).unwrap();
             }
             (0..3).map(|index| state(&live, index)).collect::<Vec<_>>()
         };

@@ -1,0 +1,83 @@
+//! What broadcasts and chunks committed, heard on their shards' arbiters.
+
+use std::sync::Arc;
+
+use super::Broadcasts;
+use super::run::{Run, Steered};
+use super::tell;
+use crate::domain::broadcast::RecipientState;
+use crate::domain::broadcast::chunk::Chunk;
+use crate::domain::broadcast::job::Broadcast;
+use crate::domain::content::Content;
+use crate::domain::ids::BroadcastId;
+use crate::shards::Committed;
+
+impl Broadcasts {
+    /// A broadcast committed something: its run follows, or begins.
+    pub fn heard(self: &Arc<Self>, committed: &Committed<'_, Broadcast>) {
+        let id = BroadcastId(committed.id);
+        let Some(steered) = Steered::of(committed.state) else { return };
+        if let Some(run) = self.runs.get(&id) {
+            return run.steer(steered);
+        }
+        if steered.live {
+            self.begin(id, committed.workspace, steered);
+        }
+    }
+
+    /// A chunk committed something: the counts follow, and the broadcast hears when the chunk opens or closes.
+    pub fn heard_chunk(self: &Arc<Self>, committed: &Committed<'_, Chunk>) {
+        let Some(frozen) = committed.state.frozen() else { return };
+        let (id, chunk, tally) = (frozen.broadcast, frozen.chunk, *committed.state.tally());
+        let version = crate::domain::entity::Entity::version(committed.state);
+        let Some(totals) = self.totals.get(&id).map(|totals| Arc::clone(&totals)) else { return };
+        let before = totals.take(chunk, version, tally);
+        if (before.open() > 0) != (tally.open() > 0) {
+            tell::chunk_changed(self, id, chunk, tally.open() > 0);
+        }
+        if tally.of(RecipientState::Pending) > 0
+            && let Some(run) = self.runs.get(&id)
+        {
+            run.poke(chunk);
+        }
+    }
+
+    /// A conversation's or contact's content says who withdrew consent: claimed messages heed it too.
+    pub fn heard_consent(&self, content: &[Content]) {
+        for row in content {
+            if let Content::ConsentGate { channel, address, topic, withdrawn, .. } = row
+                && topic == crate::domain::consent::MARKETING
+            {
+                self.numbers.hear_consent(*channel, *address, *withdrawn);
+            }
+        }
+    }
+
+    /// Begins a run on the arbiter of the broadcast's number.
+    pub(super) fn begin(
+        self: &Arc<Self>,
+        id: BroadcastId,
+        workspace: crate::domain::ids::WorkspaceId,
+        steered: Steered,
+    ) {
+        let run = Run::new(Arc::clone(self), id, workspace, steered);
+        let taken = self.runs.entry(id).or_insert_with(|| Arc::clone(&run));
+        let first = Arc::ptr_eq(&taken, &run);
+        drop(taken);
+        if !first {
+            return;
+        }
+        let shards = Arc::clone(&self.shards);
+        tokio::task::spawn_local(async move {
+            let account = run.account;
+            let begun = shards
+                .on_arbiter_of(account.0, move || {
+                    tokio::task::spawn_local(run.drive());
+                })
+                .await;
+            if begun.is_err() {
+                tracing::error!(broadcast = %id, "a broadcast found no arbiter to run on");
+            }
+        });
+    }
+}

@@ -1,0 +1,144 @@
+//! What became of a block's messages: facts of their chunk, permits of the limit, and reasons to halt.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use super::run::{LimitedBy, Run, once_more};
+use crate::domain::broadcast::Refused;
+use crate::domain::broadcast::chunk::{AttemptOutcome, Chunk, ChunkCommand};
+use crate::domain::broadcast::job::HaltReason;
+use crate::domain::ids::AddressId;
+use crate::domain::outbound::{ErrorClass, Failure, SendOutcome};
+use crate::domain::time::Timestamp;
+use crate::numbers::{BlockName, Said};
+use crate::shards::CommandError;
+
+/// Refusals of the template or its parameters in a row that halt a broadcast: a few may be the recipients'.
+const TEMPLATE_REFUSALS_MAX: u32 = 10;
+/// Calls in a row that could not be made before the provider counts as down.
+const UNREACHED_MAX: u32 = 20;
+/// The pause before an outcome is told again that the log did not take.
+const PAUSE: Duration = Duration::from_millis(500);
+/// The pause after a refusal for a while that names none.
+const AGAIN_AFTER: Duration = Duration::from_secs(2);
+/// The platform says that people complain: nothing more may leave by the number until it has been looked at
+/// (`channels.md` §1.8).
+const SPAM_RATE: i64 = 131_048;
+
+impl Run {
+    /// Records what became of messages of a claim. Ends when it is in the log, or the process fails.
+    pub(super) async fn record(self: &Arc<Self>, block: BlockName, said: Vec<Said>) {
+        let mut outcomes = Vec::with_capacity(said.len());
+        let mut provider_ids = Vec::new();
+        let (mut accepted, mut returned) = (Vec::new(), Vec::new());
+        for one in &said {
+            if let Some(SendOutcome::Accepted { provider_id, .. }) = &one.outcome {
+                provider_ids.push((one.index, provider_id.clone()));
+            }
+            let outcome = self.judged(one).await;
+            match outcome {
+                AttemptOutcome::Accepted if one.counted => accepted.push((one.customer, one.at)),
+                AttemptOutcome::Accepted | AttemptOutcome::Doubted => {}
+                _ if one.counted => returned.push(one.customer),
+                _ => {}
+            }
+            outcomes.push((one.index, one.attempt, outcome));
+        }
+        let chunk = self.broadcasts.chunk(self.id, block.chunk);
+        let command = || ChunkCommand::RecordOutcomes {
+            claim: block.claim,
+            outcomes: outcomes.clone(),
+            provider_ids: provider_ids.clone(),
+        };
+        loop {
+            match self.broadcasts.shards.ask::<Chunk>(chunk, command()).await {
+                Ok(_) => break,
+                Err(CommandError::Refused(refusal)) => {
+                    tracing::error!(broadcast = %self.id, code = refusal.code(), "outcomes were refused");
+                    break;
+                }
+                Err(error) => {
+                    // This process alone knows them: they are told until they are facts.
+                    tracing::warn!(broadcast = %self.id, %error, "failed to record outcomes; trying again");
+                    tokio::time::sleep(PAUSE).await;
+                    if self.broadcasts.shards.node().failed().borrow().is_some() {
+                        return;
+                    }
+                }
+            }
+        }
+        self.settle_permits(accepted, returned).await;
+    }
+
+    /// What an outcome makes of the recipient, and what else it says.
+    async fn judged(&self, one: &Said) -> AttemptOutcome {
+        let Some(outcome) = &one.outcome else { return AttemptOutcome::Released };
+        let later = |pause: Duration| AttemptOutcome::CameBack { not_before: one.at + pause };
+        match outcome {
+            SendOutcome::Accepted { .. } => {
+                self.template_refusals.store(0, Ordering::Relaxed);
+                self.unreached.store(0, Ordering::Relaxed);
+                AttemptOutcome::Accepted
+            }
+            SendOutcome::Unknown { .. } => AttemptOutcome::Doubted,
+            SendOutcome::NotSent { .. } => {
+                if once_more(&self.unreached) >= UNREACHED_MAX {
+                    self.hold(one.at + AGAIN_AFTER, LimitedBy::Provider);
+                    self.halt(HaltReason::ProviderDown).await;
+                }
+                AttemptOutcome::Released
+            }
+            SendOutcome::Rejected { failure, retry_after } => {
+                self.unreached.store(0, Ordering::Relaxed);
+                self.heed(failure).await;
+                let spam = failure.code == SPAM_RATE;
+                match failure.class {
+                    // A limiter says to come back: never a failed recipient.
+                    ErrorClass::RateNumber
+                    | ErrorClass::RateAccount
+                    | ErrorClass::RatePair
+                    | ErrorClass::Retry
+                    | ErrorClass::Quota => later(retry_after.unwrap_or(AGAIN_AFTER)),
+                    // These say nothing of the recipient either.
+                    ErrorClass::Auth | ErrorClass::Account => later(AGAIN_AFTER),
+                    _ if spam => later(AGAIN_AFTER),
+                    class => AttemptOutcome::Failed(Refused { code: failure.code, class }),
+                }
+            }
+        }
+    }
+
+    /// Halts the broadcast where a refusal says that going on does harm or is in vain.
+    async fn heed(&self, failure: &Failure) {
+        if failure.code == SPAM_RATE {
+            return self.halt(HaltReason::Quality).await;
+        }
+        match failure.class {
+            ErrorClass::Auth | ErrorClass::Account => self.halt(HaltReason::Account).await,
+            ErrorClass::Template | ErrorClass::Content
+                if once_more(&self.template_refusals) >= TEMPLATE_REFUSALS_MAX =>
+            {
+                self.halt(HaltReason::Template).await;
+            }
+            _ => {}
+        }
+    }
+
+    /// Tells the limit what became of permits; where it does not hear, they count from their reservation.
+    async fn settle_permits(&self, accepted: Vec<(AddressId, Timestamp)>, returned: Vec<AddressId>) {
+        let limits = &self.broadcasts.limits;
+        let Some(scope) = self.broadcasts.workspaces.limit_scope(self.workspace, self.account) else { return };
+        let mut told = Ok(());
+        if let Some(at) = accepted.iter().map(|(_, at)| *at).max() {
+            // The latest time stands for all: a permit then lives a moment longer, never shorter.
+            told = limits.accepted(scope, accepted.into_iter().map(|(customer, _)| customer).collect(), at).await;
+        }
+        if told.is_ok() && !returned.is_empty() {
+            told = limits.give_back(scope, returned).await;
+        }
+        if let Err(error) = told {
+            tracing::warn!(%scope, %error, "failed to tell the messaging limit what became of permits");
+        }
+    }
+}

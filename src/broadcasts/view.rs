@@ -1,0 +1,278 @@
+//! Reading a broadcast: where it stands, what has become of its recipients, and the counts told again from the ledger.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use futures_util::{StreamExt, TryStreamExt, stream};
+
+use super::run::LimitedBy;
+use super::totals::Totals;
+use super::{Audience, Broadcasts, draft};
+use crate::domain::author::Author;
+use crate::domain::broadcast::chunk::{Chunk, RecipientView};
+use crate::domain::broadcast::job::{
+    Broadcast, FrozenAudience, HaltReason, Plan, SLOT_AUDIENCE, SLOT_MESSAGE, SLOT_NAME, Status,
+};
+use crate::domain::broadcast::{CHUNK_MAX, FrozenRecipient, RecipientState, Tally};
+use crate::domain::entity::{Entity, EntityKind};
+use crate::domain::ids::BroadcastId;
+use crate::domain::message::MessageContent;
+use crate::domain::refusal::Refusal;
+use crate::domain::time::Timestamp;
+use crate::domain::workspace::Scope;
+use crate::shards::{BroadcastLine, CommandError};
+use crate::workspaces::Caller;
+
+/// Chunks and shards that are read at once.
+const READ_AT_ONCE: usize = 16;
+/// Broadcasts whose counts stay at hand while they do not run.
+const TOTALS_AT_HAND: usize = 256;
+
+/// A broadcast as somebody may see it.
+#[derive(Clone, Debug)]
+pub struct BroadcastView {
+    /// Which.
+    pub id: BroadcastId,
+    /// Its version.
+    pub version: u64,
+    /// Its name.
+    pub name: String,
+    /// Where it stands.
+    pub status: Status,
+    /// Every reason for which it stands still.
+    pub halts: Vec<HaltReason>,
+    /// What it is to be.
+    pub plan: Plan,
+    /// Whom it is for.
+    pub audience: Option<Audience>,
+    /// What it says.
+    pub content: Option<MessageContent>,
+    /// What freezing made of the audience.
+    pub frozen: Option<FrozenAudience>,
+    /// How many have come to what.
+    pub tally: Tally,
+    /// Whose failed recipients it tries again.
+    pub retries: Option<BroadcastId>,
+    /// Who made it, and when.
+    pub created: (Author, Timestamp),
+    /// What limits it now.
+    pub limited_by: LimitedBy,
+}
+
+/// One recipient's row of the ledger.
+pub struct RecipientShown {
+    /// Which chunk, from 0.
+    pub chunk: u32,
+    /// Which recipient of it.
+    pub index: u16,
+    /// Who; none where it was erased.
+    pub who: Option<FrozenRecipient>,
+    /// What it has come to.
+    pub view: RecipientView,
+}
+
+/// A page of the ledger.
+pub struct RecipientPage {
+    /// The rows.
+    pub items: Vec<RecipientShown>,
+    /// Where the next page goes on; none at the end.
+    pub next: Option<(u32, u16)>,
+}
+
+/// The counts of a broadcast and the same counted again from its ledger.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Recount {
+    /// As they are shown.
+    pub shown: Tally,
+    /// As the ledger's rows add up.
+    pub counted: Tally,
+    /// Chunks whose own counts differ from their rows.
+    pub chunks_that_differ: u32,
+}
+
+impl Broadcasts {
+    /// A broadcast.
+    ///
+    /// # Errors
+    /// `NotFound` where the asker's workspace has none such; see [`CommandError`].
+    pub async fn read(&self, caller: &Caller, id: BroadcastId) -> Result<BroadcastView, CommandError> {
+        self.may_read(caller, id).await?;
+        self.view(id).await
+    }
+
+    /// The broadcasts of the asker's workspace before a place, latest first.
+    ///
+    /// # Errors
+    /// See [`CommandError`].
+    pub async fn list(
+        &self,
+        caller: &Caller,
+        before: Option<BroadcastLine>,
+        limit: usize,
+    ) -> Result<(Vec<BroadcastView>, Option<BroadcastLine>), CommandError> {
+        needs_read(caller)?;
+        let shards = 0..self.shards.count();
+        let pages = shards.map(|shard| self.shards.broadcasts_of(caller.workspace, shard, before, limit));
+        let mut lines: Vec<BroadcastLine> = stream::iter(pages).buffered(READ_AT_ONCE).try_concat().await?;
+        lines.sort_unstable_by(|one, other| other.cmp(one));
+        let more = lines.len() > limit;
+        lines.truncate(limit);
+        let mut items = Vec::with_capacity(lines.len());
+        for (_, id) in &lines {
+            match self.view(*id).await {
+                Ok(view) => items.push(view),
+                // It was deleted meanwhile.
+                Err(CommandError::Refused(_)) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok((items, lines.last().copied().filter(|_| more)))
+    }
+
+    async fn view(&self, id: BroadcastId) -> Result<BroadcastView, CommandError> {
+        let state = self.shards.view::<Broadcast, _>(id.0, Clone::clone).await?;
+        let gone = || CommandError::from(Refusal::NotFound { what: "broadcast" });
+        let (Some(status), Some(plan), Some(created)) = (state.status(), state.plan().copied(), state.created()) else {
+            return Err(gone());
+        };
+        if status == Status::Deleted {
+            return Err(gone());
+        }
+        let row = |slot| self.shards.private(EntityKind::Broadcast, id.0, slot);
+        let name = row(SLOT_NAME).await?.map(|name| String::from_utf8_lossy(&name).into_owned()).unwrap_or_default();
+        let audience = row(SLOT_AUDIENCE).await?;
+        let content = row(SLOT_MESSAGE).await?;
+        let limited_by = self.runs.get(&id).map_or(LimitedBy::Nothing, |run| run.limited_by());
+        Ok(BroadcastView {
+            id,
+            version: state.version(),
+            name,
+            status,
+            halts: state.halts().collect(),
+            plan,
+            audience: draft::read_audience(audience.as_deref()).ok(),
+            content: draft::read_message(content.as_deref()).ok(),
+            frozen: state.audience().copied(),
+            tally: if state.audience().is_some() { self.totals_of(id).await? } else { Tally::default() },
+            retries: state.retries(),
+            created,
+            limited_by,
+        })
+    }
+
+    /// The counts of a broadcast: at hand while it runs, else read from its chunks.
+    pub(super) async fn totals_of(&self, id: BroadcastId) -> Result<Tally, CommandError> {
+        if let Some(totals) = self.totals.get(&id) {
+            return Ok(totals.sum());
+        }
+        let audience = self.shards.view::<Broadcast, _>(id.0, |state| state.audience().copied()).await?;
+        let Some(audience) = audience else { return Ok(Tally::default()) };
+        if self.totals.len() > TOTALS_AT_HAND {
+            self.totals.retain(|id, _| self.runs.contains_key(id));
+        }
+        // In place before it is filled, so that what is committed meanwhile is heard.
+        let totals = Arc::clone(&self.totals.entry(id).or_insert_with(|| Arc::new(Totals::default())));
+        let read = stream::iter(0..audience.chunks).map(|chunk| {
+            let (id, totals) = (self.chunk(id, chunk), &totals);
+            async move {
+                let shard = self.shards.shard_of(id);
+                for state in self.shards.peek::<Chunk>(shard, vec![id]).await? {
+                    totals.take(chunk, state.version(), *state.tally());
+                }
+                Ok::<(), CommandError>(())
+            }
+        });
+        let outcome: Result<Vec<()>, CommandError> = read.buffer_unordered(READ_AT_ONCE).try_collect().await;
+        if outcome.is_err() {
+            self.totals.remove(&id);
+        }
+        outcome?;
+        Ok(totals.sum())
+    }
+
+    /// A page of the ledger after a place, optionally only those in a state.
+    ///
+    /// # Errors
+    /// See [`CommandError`].
+    pub async fn recipients(
+        &self,
+        caller: &Caller,
+        id: BroadcastId,
+        only: Option<RecipientState>,
+        after: Option<(u32, u16)>,
+        limit: usize,
+    ) -> Result<RecipientPage, CommandError> {
+        self.may_read(caller, id).await?;
+        let audience = self.shards.view::<Broadcast, _>(id.0, |state| state.audience().copied()).await?;
+        let chunks = audience.map_or(0, |audience| audience.chunks);
+        let mut page = RecipientPage { items: Vec::new(), next: None };
+        let (mut chunk, mut from) = after.map_or((0, 0), |(chunk, index)| (chunk, index.saturating_add(1)));
+        while chunk < chunks {
+            let views = self.chunk_views(id, chunk).await?;
+            let mut who =
+                self.shards.recipients(self.chunk(id, chunk)).await?.into_iter().map(Some).collect::<Vec<_>>();
+            for (index, view) in (0..CHUNK_MAX).zip(views).skip(usize::from(from)) {
+                if only.is_some_and(|only| view.state != only) {
+                    continue;
+                }
+                let who = who.get_mut(usize::from(index)).and_then(Option::take);
+                page.items.push(RecipientShown { chunk, index, who, view });
+                if page.items.len() == limit {
+                    page.next = Some((chunk, index));
+                    return Ok(page);
+                }
+            }
+            (chunk, from) = (chunk + 1, 0);
+        }
+        Ok(page)
+    }
+
+    /// Counts a broadcast's ledger again, row by row.
+    ///
+    /// # Errors
+    /// See [`CommandError`].
+    pub async fn recount(&self, caller: &Caller, id: BroadcastId) -> Result<Recount, CommandError> {
+        self.may_read(caller, id).await?;
+        let audience = self.shards.view::<Broadcast, _>(id.0, |state| state.audience().copied()).await?;
+        let mut recount =
+            Recount { shown: self.totals_of(id).await?, counted: Tally::default(), chunks_that_differ: 0 };
+        for chunk in 0..audience.map_or(0, |audience| audience.chunks) {
+            let views = self.chunk_views(id, chunk).await?;
+            let counted = Tally::of_rows(views.iter().map(|view| (view.state, view.replied)));
+            let own = self.shards.view::<Chunk, _>(self.chunk(id, chunk), |chunk| *chunk.tally()).await?;
+            recount.chunks_that_differ += u32::from(own != counted);
+            recount.counted += counted;
+        }
+        Ok(recount)
+    }
+
+    /// How many of a broadcast failed, by the provider's code.
+    ///
+    /// # Errors
+    /// See [`CommandError`].
+    pub async fn failures(&self, caller: &Caller, id: BroadcastId) -> Result<BTreeMap<i64, u32>, CommandError> {
+        self.may_read(caller, id).await?;
+        let audience = self.shards.view::<Broadcast, _>(id.0, |state| state.audience().copied()).await?;
+        let mut failures = BTreeMap::new();
+        for chunk in 0..audience.map_or(0, |audience| audience.chunks) {
+            for refused in self.chunk_views(id, chunk).await?.iter().filter_map(|view| view.refused) {
+                *failures.entry(refused.code).or_default() += 1;
+            }
+        }
+        Ok(failures)
+    }
+
+    async fn chunk_views(&self, id: BroadcastId, chunk: u32) -> Result<Vec<RecipientView>, CommandError> {
+        let views = |chunk: &Chunk| (0..CHUNK_MAX).map_while(|index| chunk.recipient(index)).collect();
+        self.shards.view::<Chunk, _>(self.chunk(id, chunk), views).await
+    }
+
+    async fn may_read(&self, caller: &Caller, id: BroadcastId) -> Result<(), CommandError> {
+        needs_read(caller)?;
+        self.is_theirs(caller, id).await
+    }
+}
+
+fn needs_read(caller: &Caller) -> Result<(), Refusal> {
+    if caller.may(Scope::BroadcastsRead) { Ok(()) } else { Err(Refusal::Forbidden { what: "read broadcasts" }) }
+}

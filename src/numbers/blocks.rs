@@ -1,0 +1,375 @@
+//! The broadcasts of a number: turns by deficit round robin, at most two blocks claimed and not yet sent, a token for
+//! each message, and what was certainly not begun given back.
+
+use std::cell::{Cell, RefCell};
+use std::collections::{HashMap, VecDeque};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::UnderWay;
+use super::account::{Account, Standing};
+use super::block::{Block, BlockItem, BlockName, BlockSource, BlockTurn, Pairs, Said};
+use super::bucket::Bucket;
+use super::call;
+use super::dispatch::{Dispatch, PAUSE};
+use crate::domain::broadcast::{BLOCK_MAX, Turns};
+use crate::domain::ids::BroadcastId;
+use crate::domain::number::{Number, NumberCommand};
+use crate::domain::outbound::{ErrorClass, SendOutcome};
+use crate::domain::time::Timestamp;
+
+/// Blocks that are claimed and have messages that were not begun (`design.md` §3).
+const BEGUN_MAX: usize = 2;
+/// A claimed block is worth so long: what was not begun by then is given back.
+const WORTH: Duration = Duration::from_secs(20);
+/// How often the number's standing is looked at while blocks leave.
+const STANDING_EVERY: Duration = Duration::from_millis(100);
+/// How long a source that wanted nothing is left alone.
+const IDLE: Duration = Duration::from_millis(20);
+/// After the first outcome of a block that is still under way the others are waited for so long.
+const REPORT_AFTER: Duration = Duration::from_millis(200);
+/// The longest pause after calls that could not be made.
+const UNREACHED_MAX: Duration = Duration::from_secs(10);
+/// For so long after a reply broadcasts leave it a part of the rate (`product.md` §2).
+const COURTESY_FOR: Duration = Duration::from_secs(10);
+/// What broadcasts may use of the rate then, in hundredths.
+const COURTEOUS_PERCENT: u32 = 80;
+
+/// The broadcasts of one number. It lives on the number's arbiter.
+pub(super) struct Blocks {
+    turns: RefCell<Turns<BroadcastId>>,
+    sources: RefCell<HashMap<BroadcastId, Arc<dyn BlockSource>>>,
+    begun: RefCell<VecDeque<Rc<Begun>>>,
+    claiming: Cell<usize>,
+    in_flight: Cell<usize>,
+    unreached: Cell<u32>,
+    not_before: Cell<Option<Instant>>,
+    /// What replies leave of the rate, while somebody answers.
+    courteous: RefCell<Option<Arc<Bucket>>>,
+    pub(super) woken: tokio::sync::Notify,
+}
+
+/// A claimed block that is not over.
+struct Begun {
+    source: Arc<dyn BlockSource>,
+    name: BlockName,
+    pace: Option<Arc<super::block::Pace>>,
+    marketing: bool,
+    claimed_at: Instant,
+    unsent: RefCell<VecDeque<BlockItem>>,
+    /// Messages without an outcome.
+    open: Cell<usize>,
+    said: RefCell<Vec<Said>>,
+    reporting: Cell<bool>,
+    under_way: RefCell<Option<UnderWay>>,
+}
+
+impl Blocks {
+    pub(super) fn new() -> Self {
+        Self {
+            turns: RefCell::new(Turns::new(BLOCK_MAX as u32)),
+            sources: RefCell::default(),
+            begun: RefCell::default(),
+            claiming: Cell::new(0),
+            in_flight: Cell::new(0),
+            unreached: Cell::new(0),
+            not_before: Cell::new(None),
+            courteous: RefCell::default(),
+            woken: tokio::sync::Notify::new(),
+        }
+    }
+
+    /// A broadcast takes turns.
+    pub(super) fn join(&self, source: Arc<dyn BlockSource>) {
+        self.turns.borrow_mut().join(source.broadcast());
+        self.sources.borrow_mut().insert(source.broadcast(), source);
+        self.woken.notify_one();
+    }
+
+    /// A broadcast takes turns no more. What it has claimed is given back with its next tick, if it may not leave.
+    pub(super) fn leave(&self, broadcast: BroadcastId) {
+        self.turns.borrow_mut().leave(broadcast);
+        self.sources.borrow_mut().remove(&broadcast);
+    }
+
+    fn has_unsent(&self) -> bool {
+        !self.begun.borrow().is_empty()
+    }
+
+    fn is_idle(&self) -> bool {
+        self.sources.borrow().is_empty() && !self.has_unsent()
+    }
+
+    fn room(&self) -> bool {
+        self.begun.borrow().len() + self.claiming.get() < BEGUN_MAX
+            && self.not_before.get().is_none_or(|until| Instant::now() >= until)
+    }
+}
+
+impl Dispatch {
+    /// Turns of broadcasts, as long as the process lives.
+    pub(super) async fn run_blocks(self: Rc<Self>) {
+        let mut present: Option<(Instant, Rc<Account>, Standing)> = None;
+        loop {
+            if self.numbers.is_draining() {
+                self.give_all_back();
+                return;
+            }
+            if self.blocks.is_idle() {
+                present = None;
+                self.blocks.woken.notified().await;
+                continue;
+            }
+            if present.as_ref().is_none_or(|(at, ..)| at.elapsed() >= STANDING_EVERY) {
+                match self.present(self.now()).await {
+                    Ok((account, standing)) => present = Some((Instant::now(), account, standing)),
+                    Err(error) => {
+                        tracing::debug!(account = %self.account, %error, "the number does not answer; waiting");
+                        tokio::time::sleep(PAUSE).await;
+                        continue;
+                    }
+                }
+            }
+            let Some((_, account, standing)) = &present else { continue };
+            self.claim_blocks(account, standing);
+            self.let_blocks_leave(account, standing);
+            let pause = if self.blocks.has_unsent() { self.numbers.settings.tick } else { IDLE };
+            tokio::select! {
+                () = tokio::time::sleep(pause) => {}
+                () = self.blocks.woken.notified() => {}
+            }
+        }
+    }
+
+    /// Grants turns while there is room for blocks.
+    fn claim_blocks(self: &Rc<Self>, account: &Rc<Account>, standing: &Standing) {
+        while self.blocks.room() {
+            let now = self.now();
+            let room = standing.rate_now.clamp(1, BLOCK_MAX as u32);
+            let granted = {
+                let sources = self.blocks.sources.borrow();
+                let wants = |broadcast| sources.get(&broadcast).map_or(0, |source| source.wants(now));
+                let granted = self.blocks.turns.borrow_mut().grant(room, wants);
+                granted.and_then(|(broadcast, room)| Some((Arc::clone(sources.get(&broadcast)?), room)))
+            };
+            let Some((source, room)) = granted else { return };
+            let turn = BlockTurn {
+                room,
+                may_initiate: standing.may_initiate.clone(),
+                workspace: account.workspace,
+                channel: account.channel,
+                limit_scope: account.limit_scope,
+                pairs: Pairs(Rc::clone(self)),
+            };
+            self.blocks.claiming.set(self.blocks.claiming.get() + 1);
+            let dispatch = Rc::clone(self);
+            // From the claim to the last outcome the process is not stopped: what was claimed would be in doubt.
+            let under_way = UnderWay::begin(&self.numbers);
+            tokio::task::spawn_local(async move {
+                let block = Arc::clone(&source).claim(turn).await;
+                dispatch.blocks.claiming.set(dispatch.blocks.claiming.get().saturating_sub(1));
+                let taken = block.as_ref().map_or(0, |block| block.items.len() as u32);
+                dispatch.blocks.turns.borrow_mut().give_back(source.broadcast(), room.saturating_sub(taken));
+                if let Some(block) = block.filter(|block| !block.items.is_empty()) {
+                    dispatch.begin(source, block, under_way);
+                }
+                dispatch.blocks.woken.notify_one();
+            });
+        }
+    }
+
+    fn begin(self: &Rc<Self>, source: Arc<dyn BlockSource>, block: Block, under_way: UnderWay) {
+        let begun = Rc::new(Begun {
+            source,
+            name: block.name,
+            pace: block.pace,
+            marketing: block.marketing,
+            claimed_at: Instant::now(),
+            open: Cell::new(block.items.len()),
+            unsent: RefCell::new(block.items.into()),
+            said: RefCell::default(),
+            reporting: Cell::new(false),
+            under_way: RefCell::new(Some(under_way)),
+        });
+        if self.numbers.is_draining() {
+            return self.give_back(&begun);
+        }
+        self.blocks.begun.borrow_mut().push_back(begun);
+    }
+
+    /// Lets messages leave, a token each, from the blocks in turn: one that its own rate holds lets the other pass.
+    fn let_blocks_leave(self: &Rc<Self>, account: &Rc<Account>, standing: &Standing) {
+        if !self.blocks.has_unsent() {
+            return;
+        }
+        let now = self.now();
+        let stopped = standing.may_initiate.is_err();
+        let begun: Vec<_> = self.blocks.begun.borrow().iter().cloned().collect();
+        for block in &begun {
+            if stopped || !block.source.may_leave() || block.claimed_at.elapsed() > WORTH {
+                self.give_back(block);
+            }
+        }
+        let bucket = self.numbers.bucket(self.account, standing.rate_now);
+        let courteous = self.courteous(standing.rate_now, now);
+        for block in &begun {
+            while self.has_room() && !self.reply_waits(now) {
+                let Some(customer) = block.unsent.borrow().front().map(|item| item.customer) else { break };
+                if block.marketing && self.numbers.withdrawn.has(account.channel, customer) {
+                    if let Some(item) = block.unsent.borrow_mut().pop_front() {
+                        // Its next turn reads the gate, which says why it is passed over.
+                        self.heard(block, item.index, item.attempt, customer, item.counted, None);
+                    }
+                    continue;
+                }
+                let paced = block.pace.as_ref().is_none_or(|pace| pace.0.take());
+                if !paced || !courteous.as_ref().is_none_or(|bucket| bucket.take()) || !bucket.take() {
+                    break;
+                }
+                let Some(item) = block.unsent.borrow_mut().pop_front() else { break };
+                self.call_one(account, block, item);
+            }
+        }
+        self.blocks.begun.borrow_mut().retain(|block| !block.unsent.borrow().is_empty());
+    }
+
+    /// A reply that may leave now goes first.
+    fn reply_waits(&self, now: Timestamp) -> bool {
+        self.queue.borrow().next_at(now).is_some_and(|at| at <= now)
+    }
+
+    fn has_room(&self) -> bool {
+        // A quarter of the connections is left for replies.
+        let calls_max = self.numbers.settings.calls_max;
+        self.blocks.in_flight.get() < calls_max && self.arbiter_calls.get() < calls_max - calls_max / 4
+    }
+
+    /// The bucket that leaves replies their part, while somebody answers by this number.
+    fn courteous(&self, rate_now: u32, now: Timestamp) -> Option<Arc<Bucket>> {
+        let answering = self.replied_at.get().is_some_and(|at| now < at + COURTESY_FOR);
+        let mut courteous = self.blocks.courteous.borrow_mut();
+        if !answering {
+            *courteous = None;
+            return None;
+        }
+        let cap = (rate_now * COURTEOUS_PERCENT / 100).max(1);
+        let settings = &self.numbers.settings;
+        let size = crate::domain::pace::Bucket::under(cap, settings.tick, settings.burst_min);
+        let (rate, burst) = size.map_or((1, 1), |size| (size.per_second, size.burst));
+        let clock = Arc::clone(&self.numbers.shards.node().surroundings.clock);
+        let bucket = courteous.get_or_insert_with(|| Arc::new(Bucket::empty(clock, rate, burst)));
+        bucket.change(rate, burst);
+        Some(Arc::clone(bucket))
+    }
+
+    fn call_one(self: &Rc<Self>, account: &Rc<Account>, block: &Rc<Begun>, item: BlockItem) {
+        let (dispatch, account, block) = (Rc::clone(self), Rc::clone(account), Rc::clone(block));
+        self.blocks.in_flight.set(self.blocks.in_flight.get() + 1);
+        self.arbiter_calls.set(self.arbiter_calls.get() + 1);
+        tokio::task::spawn_local(async move {
+            let began = dispatch.now();
+            let outcome = call::send(&dispatch.client, &account, &item.message).await;
+            dispatch.blocks.in_flight.set(dispatch.blocks.in_flight.get().saturating_sub(1));
+            dispatch.arbiter_calls.set(dispatch.arbiter_calls.get().saturating_sub(1));
+            dispatch.learn(&outcome, item.customer, began).await;
+            dispatch.heard(&block, item.index, item.attempt, item.customer, item.counted, Some(outcome));
+        });
+    }
+
+    /// What an outcome says of the number and of the pair, whatever it says of the recipient.
+    async fn learn(&self, outcome: &SendOutcome, customer: crate::domain::ids::AddressId, began: Timestamp) {
+        match outcome {
+            SendOutcome::Rejected { failure, retry_after } => {
+                self.blocks.unreached.set(0);
+                let class = match failure.class {
+                    ErrorClass::RatePair => {
+                        let pause = retry_after.unwrap_or(self.numbers.settings.pair_rate.interval);
+                        self.pairs.borrow_mut().hold(customer, self.now() + pause);
+                        return;
+                    }
+                    // A provider in trouble is spared like one that says it is asked too often.
+                    ErrorClass::Retry | ErrorClass::RateNumber | ErrorClass::RateAccount => ErrorClass::RateNumber,
+                    class @ (ErrorClass::Auth | ErrorClass::Account) => class,
+                    _ => return,
+                };
+                let trouble = NumberCommand::NumberTrouble { code: failure.code, class, at: began };
+                if let Err(error) = self.numbers.shards.ask::<Number>(self.account.0, trouble).await {
+                    tracing::warn!(account = %self.account, %error, "failed to tell the number of its trouble");
+                }
+            }
+            SendOutcome::NotSent { .. } => {
+                let times = self.blocks.unreached.get().saturating_add(1);
+                self.blocks.unreached.set(times);
+                let pause = (PAUSE * 2_u32.saturating_pow(times.min(6))).min(UNREACHED_MAX);
+                self.blocks.not_before.set(Some(Instant::now() + pause));
+            }
+            SendOutcome::Accepted { .. } => {
+                self.blocks.unreached.set(0);
+                self.blocks.not_before.set(None);
+            }
+            SendOutcome::Unknown { .. } => {}
+        }
+    }
+
+    /// A message has its outcome: reported with the others of its block.
+    fn heard(
+        self: &Rc<Self>,
+        block: &Rc<Begun>,
+        index: u16,
+        attempt: u16,
+        customer: crate::domain::ids::AddressId,
+        counted: bool,
+        outcome: Option<SendOutcome>,
+    ) {
+        let at = self.now();
+        block.said.borrow_mut().push(Said { index, attempt, customer, counted, outcome, at });
+        block.open.set(block.open.get().saturating_sub(1));
+        let whole = block.open.get() == 0;
+        if whole || block.said.borrow().len() >= BLOCK_MAX {
+            return self.report(block);
+        }
+        if !block.reporting.replace(true) {
+            let (dispatch, block) = (Rc::clone(self), Rc::clone(block));
+            tokio::task::spawn_local(async move {
+                tokio::time::sleep(REPORT_AFTER).await;
+                block.reporting.set(false);
+                dispatch.report(&block);
+            });
+        }
+    }
+
+    fn report(self: &Rc<Self>, block: &Rc<Begun>) {
+        let said = std::mem::take(&mut *block.said.borrow_mut());
+        // The last report lets the process stop; one that is under way holds it too.
+        let last = if block.open.get() == 0 { block.under_way.borrow_mut().take() } else { None };
+        if said.is_empty() {
+            return;
+        }
+        let holding = last.unwrap_or_else(|| UnderWay::begin(&self.numbers));
+        let (source, name, dispatch) = (Arc::clone(&block.source), block.name, Rc::clone(self));
+        tokio::task::spawn_local(async move {
+            source.report(name, said).await;
+            drop(holding);
+            dispatch.blocks.woken.notify_one();
+        });
+    }
+
+    /// What was certainly not begun is given back.
+    fn give_back(self: &Rc<Self>, block: &Rc<Begun>) {
+        let unsent = std::mem::take(&mut *block.unsent.borrow_mut());
+        for item in unsent {
+            self.pairs.borrow_mut().give_back(item.customer);
+            self.heard(block, item.index, item.attempt, item.customer, item.counted, None);
+        }
+    }
+
+    fn give_all_back(self: &Rc<Self>) {
+        let begun = std::mem::take(&mut *self.blocks.begun.borrow_mut());
+        for block in &begun {
+            self.give_back(block);
+        }
+    }
+}

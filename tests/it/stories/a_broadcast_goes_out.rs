@@ -1,0 +1,106 @@
+//! A broadcast goes out: made, published, sent once to everybody, its receipts counted, and every step refused where it
+//! does not fit.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::house::{House, eventually};
+
+const PEOPLE: u64 = 25;
+
+/// A broadcast of the seeded template to an audience.
+pub(super) fn draft(house: &House, name: &str, audience: &Value) -> Value {
+    json!({
+        "name": name,
+        "account": house.seeded.account,
+        "audience": audience,
+        "content": {
+            "type": "template",
+            "name": "order_update",
+            "language": "en_US",
+            "fills": [{
+                "slot": {"type": "body"},
+                "parameters": [
+                    {"type": "text", "text": "{{first_name|friend}}"},
+                    {"type": "text", "text": "1042"}
+                ]
+            }]
+        }
+    })
+}
+
+/// Makes a broadcast; its path.
+pub(super) async fn made(house: &House, body: &Value) -> String {
+    let made = house.post("/v1/broadcasts", house.token("ADMIN_TOKEN"), body).await.expect(201);
+    assert_eq!(made["status"], "draft", "{made}");
+    format!("/v1/broadcasts/{}", made["id"].as_str().expect("an id"))
+}
+
+/// Does something with a broadcast.
+pub(super) async fn act(house: &House, path: &str, action: &str) -> Value {
+    house.post(&format!("{path}/{action}"), house.token("ADMIN_TOKEN"), &json!({})).await.expect(200)
+}
+
+/// Reads a broadcast as time passes until it is as wanted.
+pub(super) async fn until(house: &House, path: &str, what: &str, wanted: impl Fn(&Value) -> bool) -> Value {
+    eventually(what, || async {
+        house.advance(Duration::from_millis(200));
+        let shown = house.get(path, house.token("ADMIN_TOKEN")).await.expect(200);
+        wanted(&shown).then_some(shown)
+    })
+    .await
+}
+
+#[actix_web::test]
+async fn everybody_gets_it_once_and_every_receipt_counts() {
+    let house = House::with(&[("seed.contacts", "25")]).await;
+    let admin = house.token("ADMIN_TOKEN");
+    let path = made(&house, &draft(&house, "Orders", &json!({"everyone": true}))).await;
+    let refused = house.post(&format!("{path}/pause"), admin, &json!({})).await;
+    assert_eq!(refused.problem(409), "wrong_state");
+    let sending = act(&house, &path, "publish").await;
+    assert_eq!(sending["status"], "sending");
+    let read = until(&house, &path, "everybody read it", |shown| shown["counts"]["read"] == PEOPLE).await;
+    assert_eq!((&read["status"], &read["frozen"]["recipients"]), (&json!("sent"), &json!(PEOPLE)), "{read}");
+    assert_eq!(read["metrics"]["read_rate"], 1.0);
+
+    let ledger = house.ledger();
+    assert_eq!((ledger.accepted, ledger.recipients, ledger.doubled), (PEOPLE, PEOPLE, 0));
+    let verified = house.get(&format!("{path}/verify"), admin).await.expect(200);
+    assert_eq!(verified["agrees"], true, "{verified}");
+    let page = house.get(&format!("{path}/recipients?state=read&limit=20"), admin).await.expect(200);
+    assert_eq!(page["items"].as_array().map(Vec::len), Some(20));
+    let cursor = page["next"].as_str().expect("there are more");
+    let rest = house.get(&format!("{path}/recipients?state=read&limit=20&cursor={cursor}"), admin).await.expect(200);
+    assert_eq!((rest["items"].as_array().map(Vec::len), &rest["next"]), (Some(5), &Value::Null));
+    assert!(house.stop().await);
+}
+
+#[actix_web::test]
+async fn who_may_not_get_it_is_left_out_or_passed_over_with_the_reason() {
+    let house = House::with(&[("seed.contacts", "3")]).await;
+    let admin = house.token("ADMIN_TOKEN").to_owned();
+    // Somebody without a name, where the text gives no default.
+    let nameless = json!({"identities": [{"channel": "whatsapp", "address": "351912000099"}]});
+    house.post("/v1/contacts", &admin, &nameless).await.expect(201);
+    let mut body = draft(&house, "Named", &json!({"everyone": true}));
+    body["content"]["fills"][0]["parameters"][0]["text"] = json!("{{first_name}}");
+    let path = made(&house, &body).await;
+    act(&house, &path, "publish").await;
+    let sent = until(&house, &path, "it is sent", |shown| shown["status"] == "sent").await;
+    assert_eq!((&sent["counts"]["skipped"], &sent["metrics"]["sent"]), (&json!(1), &json!(3)), "{sent}");
+    let passed_over = house.get(&format!("{path}/recipients?state=skipped"), &admin).await.expect(200);
+    assert_eq!(passed_over["items"][0]["skipped"], "variable_missing");
+    assert_eq!(passed_over["items"][0]["address"], "351912000099");
+
+    // What cannot be kept is refused before anything happens.
+    body["content"]["fills"][0]["parameters"][0]["text"] = json!("{{shoe_size}}");
+    let refused = house.post("/v1/broadcasts", &admin, &body).await;
+    assert_eq!((refused.problem(422).as_str(), refused.json()["field"].as_str()), ("invalid", Some("content")));
+    let nobody = house.post("/v1/broadcasts", &admin, &draft(&house, "Nobody", &json!({}))).await;
+    assert_eq!(nobody.problem(422), "invalid");
+    let agent = house.token("AGENT1_TOKEN");
+    assert_eq!(house.post("/v1/broadcasts", agent, &body).await.problem(403), "forbidden");
+    assert!(house.stop().await);
+}
