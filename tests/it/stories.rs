@@ -10,6 +10,7 @@ mod bad_deliveries;
 mod bulk;
 mod contact_lists;
 mod contacts;
+mod killed_in_broadcasts;
 mod killed_twenty_times;
 mod members_sign_in;
 mod meta_form;

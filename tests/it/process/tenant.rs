@@ -70,7 +70,7 @@ impl Tenant {
     }
 }
 
-async fn post(addr: SocketAddr, token: &str, path: &str, body: &Value) -> Value {
+pub(crate) async fn post(addr: SocketAddr, token: &str, path: &str, body: &Value) -> Value {
     let bearer = format!("Bearer {token}");
     let headers = [("authorization", bearer.as_str()), ("content-type", "application/json")];
     let answer = http::call(addr, "POST", path, &headers, body.to_string().into_bytes()).await;
