@@ -187,6 +187,7 @@ pub async fn start(parts: Parts) -> Result<Running, StartError> {
                 shards: Arc::clone(shards),
                 numbers: Arc::clone(&numbers),
                 contacts: Arc::clone(&contacts),
+                broadcasts: Arc::clone(&broadcasts),
             }),
         })
     };

@@ -4,6 +4,7 @@
 //! way, which freezes the audience, claims blocks when the number grants a turn, and records what became of them.
 
 mod act;
+mod attribute;
 mod audience;
 mod claim;
 mod draft;

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use crate::broadcasts::Broadcasts;
 use crate::contacts::Contacts;
 use crate::domain::author::Author;
 use crate::domain::conversation::{Answer, Command, Conversation, Link};
@@ -21,12 +22,13 @@ pub(super) struct Effects {
     pub(super) shards: Arc<Shards>,
     pub(super) numbers: Arc<Numbers>,
     pub(super) contacts: Arc<Contacts>,
+    pub(super) broadcasts: Arc<Broadcasts>,
 }
 
 impl EffectRunner for Effects {
     fn run(&self, id: EffectId, effect: Effect) -> Carrying {
-        let (shards, numbers, contacts) =
-            (Arc::clone(&self.shards), Arc::clone(&self.numbers), Arc::clone(&self.contacts));
+        let (shards, numbers) = (Arc::clone(&self.shards), Arc::clone(&self.numbers));
+        let (contacts, broadcasts) = (Arc::clone(&self.contacts), Arc::clone(&self.broadcasts));
         Box::pin(async move {
             match effect {
                 Effect::Deliver { account, conversation, message, attempt, queued_at } => {
@@ -52,6 +54,9 @@ impl EffectRunner for Effects {
                 Effect::SetLimitTier { scope, tier, at } => {
                     let command = LimitCommand::SetTier { tier, at, author: Author::System };
                     shards.ask::<LimitScope>(scope.0, command).await.map(drop)
+                }
+                Effect::AttributeReply { conversation, message, places, stopped } => {
+                    broadcasts.attribute(conversation, message, &places, stopped).await
                 }
                 effect @ (Effect::ObserveContact { .. }
                 | Effect::LinkContact { .. }

@@ -50,6 +50,9 @@ impl Broadcasts {
         let mut before = None;
         loop {
             let lines = self.shards.broadcasts_of(workspace, shard, before, LINES).await?;
+            if !lines.is_empty() {
+                self.shards.node().expect_broadcasts();
+            }
             let states = self.shards.peek::<Broadcast>(shard, lines.iter().map(|(_, id)| id.0).collect()).await?;
             for ((_, id), state) in lines.iter().zip(states) {
                 if let Some(steered) = Steered::of(&state).filter(|steered| steered.live) {
@@ -69,8 +72,8 @@ impl Broadcasts {
 struct Seen {
     /// Since when the provider does not answer.
     down_since: Option<tokio::time::Instant>,
-    /// The counts when somebody last resumed it.
-    judged_from: Option<Tally>,
+    /// The counts, and how many had opted out, when somebody last resumed it.
+    judged_from: Option<(Tally, u32)>,
 }
 
 impl Run {
@@ -235,6 +238,7 @@ impl Run {
     /// What a run looks at now and then.
     async fn watch(&self, steered: Steered, seen: &mut Seen) {
         let tally = self.broadcasts.totals.get(&self.id).map(|totals| totals.sum()).unwrap_or_default();
+        let opted_out = self.opted_out.load(std::sync::atomic::Ordering::Relaxed);
         if steered.status == Status::Paused(HaltReason::ProviderDown) {
             let since = *seen.down_since.get_or_insert_with(tokio::time::Instant::now);
             if since.elapsed() >= PROVIDER_REST {
@@ -247,10 +251,11 @@ impl Run {
         }
         if !steered.may_send {
             // Whoever resumes it has seen the harm done so far: only what comes after is judged.
-            seen.judged_from = Some(tally);
+            seen.judged_from = Some((tally, opted_out));
         } else {
-            let since = seen.judged_from.map_or(tally, |before| tally.since(&before));
-            if let Some(reason) = guard::judge(&since, 0) {
+            let (before, opted_out_before) = seen.judged_from.unwrap_or_default();
+            let (since, opted_out) = (tally.since(&before), opted_out.saturating_sub(opted_out_before));
+            if let Some(reason) = guard::judge(&since, opted_out) {
                 self.halt(reason).await;
             }
             let quality = |number: &Number| number.quality.map(|(_, quality)| quality);

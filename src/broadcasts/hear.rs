@@ -20,6 +20,7 @@ impl Broadcasts {
         if let Some(run) = self.runs.get(&id) {
             return run.steer(steered);
         }
+        self.shards.node().expect_broadcasts();
         if steered.live {
             self.begin(id, committed.workspace, steered);
         }
@@ -28,6 +29,7 @@ impl Broadcasts {
     /// A chunk committed something: the counts follow, and the broadcast hears when the chunk opens or closes.
     pub fn heard_chunk(self: &Arc<Self>, committed: &Committed<'_, Chunk>) {
         let Some(frozen) = committed.state.frozen() else { return };
+        self.tell_threads(committed.content);
         let (id, chunk, tally) = (frozen.broadcast, frozen.chunk, *committed.state.tally());
         let version = crate::domain::entity::Entity::version(committed.state);
         let Some(totals) = self.totals.get(&id).map(|totals| Arc::clone(&totals)) else { return };
@@ -39,6 +41,21 @@ impl Broadcasts {
             && let Some(run) = self.runs.get(&id)
         {
             run.poke(chunk);
+        }
+    }
+
+    /// Threads in memory hear that a message of a broadcast is on its way to them.
+    fn tell_threads(&self, content: &[Content]) {
+        let mut claimed = Vec::new();
+        let mut claimed_at = None;
+        for row in content {
+            if let Content::ThreadReference { conversation, at, place } = row {
+                claimed.push((*conversation, *place));
+                claimed_at = Some(*at);
+            }
+        }
+        if let Some(at) = claimed_at {
+            self.shards.hint_broadcasts(at, &claimed);
         }
     }
 

@@ -74,6 +74,8 @@ pub(super) struct Run {
     pub(super) template_refusals: AtomicU32,
     /// Calls that could not be made, one after another.
     pub(super) unreached: AtomicU32,
+    /// Who had it and withdrew their consent with their reply, since this run began.
+    pub(super) opted_out: AtomicU32,
     pub(super) woken: Notify,
 }
 
@@ -122,6 +124,7 @@ impl Run {
             held: Mutex::default(),
             template_refusals: AtomicU32::new(0),
             unreached: AtomicU32::new(0),
+            opted_out: AtomicU32::new(0),
             woken: Notify::new(),
         })
     }

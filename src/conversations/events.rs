@@ -6,6 +6,7 @@
 //!
 //! Who sees an event is judged by the assignment after it while it is live, and by the present one on replay.
 
+mod broadcast;
 mod contact;
 mod conversation;
 mod number;
@@ -17,12 +18,13 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::Conversations;
+use crate::domain::broadcast::job::Broadcast;
 use crate::domain::contact::Contact;
 use crate::domain::content::{Content, StoredMessage};
 use crate::domain::conversation::{Conversation, Summary};
 use crate::domain::effect::Assignment;
 use crate::domain::entity::{Entity, EntityKind};
-use crate::domain::ids::{AccountId, ContactId, ConversationId, LimitScopeId, MemberId, TeamId, WorkspaceId};
+use crate::domain::ids::{AccountId, BroadcastId, ContactId, ConversationId, LimitScopeId, MemberId, TeamId, WorkspaceId};
 use crate::domain::limit::LimitScope;
 use crate::domain::message::MessageRef;
 use crate::domain::number::Number;
@@ -177,8 +179,8 @@ pub fn public_events(news: &News<'_>, before: Option<&Summary>) -> Vec<PublicEve
         News::Number(committed) => said_of_number(&Turn::live(committed), committed.id, committed.events),
         News::LimitScope(committed) => said_of_limit(&Turn::live(committed), committed.id, committed.events),
         News::Workspace(committed) => said_of_workspace(&Turn::live(committed), committed.events),
-        // Nobody can make one yet; and recipients are counted, not told one by one.
-        News::Broadcast(_) | News::Chunk(_) => Vec::new(),
+        News::Broadcast(committed) => said_of_broadcast(&Turn::live(committed), committed.id, committed.events),
+        News::Chunk(_) => Vec::new(),
     }
 }
 
@@ -216,6 +218,11 @@ fn said_of_limit(turn: &Turn, id: u128, events: &[<LimitScope as Entity>::Event]
     turn.say(events, None, |event| number::say_of_limit(LimitScopeId(id), event), |_| Arc::clone(&audience))
 }
 
+fn said_of_broadcast(turn: &Turn, id: u128, events: &[<Broadcast as Entity>::Event]) -> Vec<PublicEvent> {
+    let audience = Arc::new(Audience::everybody());
+    turn.say(events, None, |event| broadcast::say(BroadcastId(id), event), |_| Arc::clone(&audience))
+}
+
 fn said_of_workspace(turn: &Turn, events: &[<Workspace as Entity>::Event]) -> Vec<PublicEvent> {
     let (admins, everybody) = (Arc::new(Audience::admins()), Arc::new(Audience::everybody()));
     turn.say(events, None, workspace::say, |event| {
@@ -247,7 +254,8 @@ impl Conversations {
             EntityKind::Number => said_of_number(&place, turn.id, &turn.events::<Number>()?),
             EntityKind::LimitScope => said_of_limit(&place, turn.id, &turn.events::<LimitScope>()?),
             EntityKind::Workspace => said_of_workspace(&place, &turn.events::<Workspace>()?),
-            EntityKind::Broadcast | EntityKind::Chunk => Vec::new(),
+            EntityKind::Broadcast => said_of_broadcast(&place, turn.id, &turn.events::<Broadcast>()?),
+            EntityKind::Chunk => Vec::new(),
         })
     }
 

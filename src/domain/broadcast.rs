@@ -21,5 +21,7 @@ pub use turns::Turns;
 
 /// Recipients of one chunk, at most.
 pub const CHUNK_MAX: u16 = 1_000;
+/// How long after it a customer's message counts as a reply to a broadcast (`product.md` §6).
+pub const REPLY_WITHIN: std::time::Duration = std::time::Duration::from_secs(3 * 24 * 3_600);
 /// Recipients of one claim, at most: about a second of a number's rate, and all that a crash leaves in doubt.
 pub const BLOCK_MAX: usize = 200;

@@ -3,6 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::broadcast::BroadcastPlace;
 use super::ids::{AccountId, AddressId, ContactId, ConversationId, LimitScopeId, MemberId, TeamId, WorkspaceId};
 use super::message::{Channel, MessageRef};
 use super::outbound::ErrorClass;
@@ -165,6 +166,18 @@ pub enum Effect {
         at: Timestamp,
         /// What we do about it.
         class: ErrorClass,
+    },
+    /// To a broadcast: a customer who has it wrote. Which of several they reply to, what they quote tells.
+    #[serde(rename = "ar")]
+    AttributeReply {
+        /// Whose thread.
+        conversation: ConversationId,
+        /// The customer's message.
+        message: MessageRef,
+        /// The broadcasts they had in the last 3 days, latest first.
+        places: Vec<BroadcastPlace>,
+        /// With the same message they withdrew their consent.
+        stopped: bool,
     },
     /// To the messaging limit: the provider says the tier is now this.
     #[serde(rename = "lt")]

@@ -4,6 +4,7 @@
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::broadcast::BroadcastPlace;
 use super::content::Content;
 use super::effect::Effect;
 use super::ids::{AccountId, ConversationId, Keyring, MessageId, WorkspaceId};
@@ -59,6 +60,8 @@ pub struct Context<'a> {
     pub keys: &'a Keyring,
     /// The figures that the decision goes by. What `apply` needs of them goes into the event.
     pub rules: &'a Rules,
+    /// For a conversation: the broadcasts whose messages were claimed for it in the last 3 days, and when, in no order.
+    pub broadcasts: &'a [(Timestamp, BroadcastPlace)],
 }
 
 /// What an entity decided. Nothing of it is visible to anyone until it is committed.

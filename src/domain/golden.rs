@@ -40,7 +40,7 @@ impl<E: Entity + PartialEq + Debug> Live<E> {
 
     /// Decides and applies; a refusal changes nothing.
     pub(super) fn ask(&mut self, now: i64, command: E::Command) -> Result<Decision<E>, Refusal> {
-        let context = Context { now: Timestamp(now), id: self.id, keys: &keys(), rules: &self.rules };
+        let context = Context { now: Timestamp(now), id: self.id, keys: &keys(), rules: &self.rules, broadcasts: &[] };
         let decision = self.state.decide(command, &context)?;
         for event in &decision.events {
             self.state.apply(event);

@@ -1,5 +1,6 @@
 //! What all shards of this process share: the store, the clock, the keys, the bounds, and its end.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -67,6 +68,8 @@ pub struct Node {
     /// This process, to the store's leases.
     pub incarnation: Incarnation,
     failed: watch::Sender<Option<String>>,
+    /// Whether a broadcast ever ran: without one no conversation looks for any.
+    broadcasting: AtomicBool,
 }
 
 impl Node {
@@ -79,7 +82,8 @@ impl Node {
         options: ShardOptions,
         incarnation: Incarnation,
     ) -> Self {
-        Self { store, surroundings, keys, options, incarnation, failed: watch::Sender::new(None) }
+        let (failed, broadcasting) = (watch::Sender::new(None), AtomicBool::new(false));
+        Self { store, surroundings, keys, options, incarnation, failed, broadcasting }
     }
 
     /// Something happened that this process must not survive: its memory or its lease is not to be trusted.
@@ -98,6 +102,16 @@ impl Node {
             }
             first
         });
+    }
+
+    /// A broadcast runs, or ran once: conversations look for theirs from now on.
+    pub fn expect_broadcasts(&self) {
+        self.broadcasting.store(true, Ordering::Release);
+    }
+
+    /// Whether a broadcast ever ran.
+    pub(super) fn may_have_broadcasts(&self) -> bool {
+        self.broadcasting.load(Ordering::Acquire)
     }
 
     /// Hears why this process cannot go on.

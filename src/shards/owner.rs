@@ -3,6 +3,7 @@
 //! It lives on one arbiter and is never shared with another thread. Everything here is committed
 //! state, except what the cells keep for themselves while a commit is under way.
 
+mod broadcasts;
 mod deliver;
 mod effects;
 mod open;
@@ -12,7 +13,7 @@ mod settle;
 mod wake;
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -34,6 +35,7 @@ use super::overlay::Overlay;
 use super::record::{self, EntryPlace, RecordWriter, UnreadableRecord};
 use super::resident::Resident;
 use super::timers::{Alarm, Timers};
+use crate::domain::broadcast::BroadcastPlace;
 use crate::domain::effect::EffectId;
 use crate::domain::entity::EntityKind;
 use crate::domain::ids::{Keyring, WorkspaceId};
@@ -78,6 +80,8 @@ pub(super) struct Owner {
     last_private_ts_us: Cell<i64>,
     committer: Committer,
     directory: RefCell<ById<Resident>>,
+    /// What conversations in memory know of broadcasts.
+    broadcasts: RefCell<HashMap<u128, Vec<(Timestamp, BroadcastPlace)>>>,
     dirty: RefCell<KeySet>,
     overlay: RefCell<Overlay>,
     settle_wanted: Notify,
@@ -117,6 +121,7 @@ impl Owner {
             last_private_ts_us: Cell::new(0),
             committer: Committer::default(),
             directory: RefCell::default(),
+            broadcasts: RefCell::default(),
             dirty: RefCell::default(),
             overlay: RefCell::default(),
             settle_wanted: Notify::new(),

@@ -1,5 +1,7 @@
 //! Rows of broadcasts: who the recipients are, what keeps them from leaving, and where threads find them.
 
+use std::collections::BTreeMap;
+
 use super::error::CommandError;
 use super::facts::read;
 use super::placement::Shards;
@@ -110,6 +112,26 @@ impl Shards {
         let pk = conversation.0.to_be_bytes();
         let page = read(self.node().store.scan(Table::ThreadReference, &pk, range).await)?;
         read(page.rows.iter().map(rows::read_thread_reference).collect())
+    }
+
+    /// Messages of broadcasts were claimed for these conversations at a time: those in memory remember it.
+    pub fn hint_broadcasts(&self, at: Timestamp, claimed: &[(ConversationId, BroadcastPlace)]) {
+        let mut by_shard: BTreeMap<u16, Vec<(ConversationId, BroadcastPlace)>> = BTreeMap::new();
+        for (conversation, place) in claimed {
+            by_shard.entry(self.shard_of(conversation.0)).or_default().push((*conversation, *place));
+        }
+        for (shard, claimed) in by_shard {
+            self.on(shard, move |owner| {
+                for (conversation, place) in claimed {
+                    owner.hint_broadcast(conversation.0, at, place);
+                }
+            });
+        }
+    }
+
+    /// A conversation's reply to a broadcast has been counted: further ones are not.
+    pub fn forget_broadcast(&self, conversation: ConversationId, place: BroadcastPlace) {
+        self.on(self.shard_of(conversation.0), move |owner| owner.forget_broadcast(conversation.0, &place));
     }
 
     /// The provider's ids of what left under a claim.

@@ -14,7 +14,7 @@ use super::record::{EntryOf, EntryPlace};
 use super::rows;
 use crate::domain::content::Content;
 use crate::domain::effect::{Effect, EffectId};
-use crate::domain::entity::{Context, Decision};
+use crate::domain::entity::{Context, Decision, EntityKind};
 use crate::domain::ids::WorkspaceId;
 use crate::store::Position;
 
@@ -30,7 +30,8 @@ pub(super) fn take<E: Kind>(
         // Its shard dropped it: what it holds may never have been committed.
         return asker.answer(Err(CommandError::unavailable()));
     }
-    let context = Context { now: owner.now(), id, keys: owner.keys(), rules: owner.rules() };
+    let broadcasts = if E::KIND == EntityKind::Conversation { owner.broadcasts_of(id) } else { Vec::new() };
+    let context = Context { now: owner.now(), id, keys: owner.keys(), rules: owner.rules(), broadcasts: &broadcasts };
     let decided = cell.with_current(|state| state.decide(command, &context));
     let decision = match decided {
         Ok(decision) => decision,

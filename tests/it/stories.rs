@@ -1,6 +1,7 @@
 //! Stories: real HTTP and websockets against a whole server, one story a file.
 
 mod a_broadcast_goes_out;
+mod a_broadcast_is_answered;
 mod account_events;
 mod accounts_are_connected;
 mod agents_answer;

@@ -30,7 +30,7 @@ impl Stage {
     /// Carries out a command: what is said live, and what is said of the same turn from its stored bytes.
     fn tell(&mut self, command: Command) -> (Vec<PublicEvent>, Vec<PublicEvent>, Answer) {
         let before = self.state.summary(NOW);
-        let context = Context { now: NOW, id: ID, keys: &self.keys, rules: &Rules::default() };
+        let context = Context { now: NOW, id: ID, keys: &self.keys, rules: &Rules::default(), broadcasts: &[] };
         let decision = self.state.decide(command, &context).expect("it is allowed");
         let version = self.state.version();
         for event in &decision.events {

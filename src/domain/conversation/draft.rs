@@ -44,6 +44,10 @@ impl<'a> Draft<'a> {
         self.context.rules
     }
 
+    pub(super) fn broadcasts(&self) -> &'a [(Timestamp, crate::domain::broadcast::BroadcastPlace)] {
+        self.context.broadcasts
+    }
+
     pub(super) fn event(&mut self, event: Event) {
         use crate::domain::entity::Entity as _;
         self.state.apply(&event);

@@ -6,12 +6,15 @@ use super::draft::Draft;
 use super::event::ConversationEvent as Event;
 use super::{Conversation, State};
 use crate::domain::author::Author;
+use crate::domain::broadcast::REPLY_WITHIN;
 use crate::domain::consent::{self, Consent};
 use crate::domain::content::{Content, StoredMessage};
+use crate::domain::effect::Effect;
 use crate::domain::entity::{Context, Decision};
 use crate::domain::ids::AddressId;
 use crate::domain::message::{MessageContent, MessageContext, MessageRef};
 use crate::domain::refusal::Refusal;
+use crate::domain::time::Timestamp;
 use crate::domain::window;
 
 type Decided = Result<Decision<Conversation>, Refusal>;
@@ -87,8 +90,23 @@ impl Draft<'_> {
         if let Some(withdrawn) = said {
             self.say(Consent { withdrawn, at });
         }
+        if !group {
+            self.attribute(message, at, said == Some(true));
+        }
         self.tell(&new, at);
         self.answer(|state| Answer::Received { message, repeated: false, version: state.version })
+    }
+
+    /// The customer wrote within 3 days of a broadcast: whoever knows the broadcasts counts the reply, once each.
+    fn attribute(&mut self, message: MessageRef, at: Timestamp, stopped: bool) {
+        let within = |claimed: Timestamp| at + window::SKEW_MAX >= claimed && at <= claimed + REPLY_WITHIN;
+        let mut had: Vec<_> = self.broadcasts().iter().filter(|(claimed, _)| within(*claimed)).copied().collect();
+        if had.is_empty() {
+            return;
+        }
+        had.sort_by_key(|(claimed, _)| std::cmp::Reverse(*claimed));
+        let (conversation, places) = (self.own_id(), had.into_iter().map(|(_, place)| place).collect());
+        self.effect(Effect::AttributeReply { conversation, message, places, stopped });
     }
 
     fn open_for_customer(&mut self) {

@@ -11,6 +11,7 @@ use super::super::kind::Kind;
 use super::super::resident::Resident;
 use super::{Owner, Phase, entity_key};
 use crate::actors::{Mailbox, Permit, Retired};
+use crate::domain::entity::EntityKind;
 use crate::store::{RowKey, Store, StoreError};
 
 impl Owner {
@@ -127,6 +128,9 @@ impl Owner {
             table: crate::store::Table::Entity.word(),
             why: error.to_string(),
         };
+        if E::KIND == EntityKind::Conversation {
+            self.load_broadcasts(id).await?;
+        }
         match self.stored_snapshot(&entity_key(E::KIND, id)).await? {
             Some(bytes) => cell.load(&bytes).map_err(unreadable),
             None => Ok(()),
@@ -152,6 +156,7 @@ impl Owner {
             .is_some_and(|slot| Rc::ptr_eq(&slot.cell, cell));
         if same {
             directory.remove(&(E::KIND, id));
+            self.drop_broadcasts(E::KIND, id);
         }
     }
 
@@ -160,6 +165,7 @@ impl Owner {
         if self.snapshot_dirty().is_err() {
             self.fail(format!("shard {} cannot keep what it committed", self.number));
         }
+        self.broadcasts.borrow_mut().clear();
         let slots = std::mem::take(&mut *self.directory.borrow_mut());
         for slot in slots.values().filter_map(Resident::awake) {
             slot.kill();

@@ -91,6 +91,7 @@ impl Owner {
             Rest::Sleep => metrics::counter!("tidegate_slept_total").increment(1),
             Rest::Leave(reason) => {
                 directory.remove(&key);
+                self.drop_broadcasts(key.0, key.1);
                 metrics::counter!("tidegate_retired_total", "reason" => reason.word()).increment(1);
             }
         }

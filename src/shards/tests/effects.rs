@@ -3,9 +3,10 @@
 use super::commands::{ACCOUNT, WORKSPACE, after, heard, of, tier};
 use super::planter::{Planted, Planter};
 use super::rig::{Carried, Rig};
+use crate::domain::broadcast::BroadcastPlace;
 use crate::domain::conversation::Conversation;
 use crate::domain::effect::{Assignment, Effect, EffectId};
-use crate::domain::ids::{AddressId, ContactId, ConversationId, LimitScopeId, MessageId};
+use crate::domain::ids::{AddressId, BroadcastId, ContactId, ConversationId, LimitScopeId, MessageId};
 use crate::domain::inbound::LimitTier;
 use crate::domain::limit::LimitScope;
 use crate::domain::message::{Channel, MessageRef};
@@ -16,6 +17,8 @@ use crate::store::{Fault, Operation};
 pub(super) fn trouble() -> Effect {
     Effect::NumberTrouble { account: ACCOUNT, code: 130_429, at: after(1), class: ErrorClass::RateNumber }
 }
+
+const PLACE: BroadcastPlace = BroadcastPlace { broadcast: BroadcastId(3), chunk: 1, index: 2, attempt: 1, claim: 9 };
 
 /// One of each kind. The match makes sure that a new kind is not forgotten.
 fn one_of_each() -> Vec<Effect> {
@@ -56,6 +59,7 @@ fn one_of_each() -> Vec<Effect> {
         },
         trouble(),
         Effect::SetLimitTier { scope: LimitScopeId(4), tier: LimitTier::Unlimited, at },
+        Effect::AttributeReply { conversation, message, places: vec![PLACE], stopped: true },
     ];
     for effect in &all {
         match effect {
@@ -69,7 +73,8 @@ fn one_of_each() -> Vec<Effect> {
             | Effect::CopyAssignment { .. }
             | Effect::RecordConsent { .. }
             | Effect::NumberTrouble { .. }
-            | Effect::SetLimitTier { .. } => {}
+            | Effect::SetLimitTier { .. }
+            | Effect::AttributeReply { .. } => {}
         }
     }
     all

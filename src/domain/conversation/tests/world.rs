@@ -169,7 +169,7 @@ impl World {
             Some(lookup) => Conversation::found(command, self.look_up(&lookup)),
             None => command,
         };
-        let context = Context { now: self.now, id: id.0, keys: &self.keys, rules: &self.rules };
+        let context = Context { now: self.now, id: id.0, keys: &self.keys, rules: &self.rules, broadcasts: &[] };
         let decision = state.decide(command, &context)?;
         let mut next = state;
         for event in &decision.events {
