@@ -7,7 +7,7 @@ use super::run::{LimitedBy, Run, locked};
 use crate::channels::token::CallbackToken;
 use crate::domain::broadcast::chunk::{BlockClaim, Chunk, ChunkAnswer, ChunkCommand};
 use crate::domain::broadcast::job::HaltReason;
-use crate::domain::broadcast::{CompiledMessage, FrozenRecipient, SkipReason};
+use crate::domain::broadcast::{CompiledMessage, FrozenRecipient, RecipientState, SkipReason};
 use crate::domain::consent::MARKETING;
 use crate::domain::inbound::TemplateStatus;
 use crate::domain::message::MessageContent;
@@ -232,11 +232,19 @@ impl Run {
         if refused {
             // An admin may raise the tier before then, and nobody tells.
             self.hold(come_back.min(now + Duration::from_secs(10)), LimitedBy::MessagingLimit);
-            if self.steered().plan.send_until.is_some_and(|until| come_back > until) {
+            // Those who have a permit leave first: a halt would give them back.
+            let last = permitted.is_empty() && !self.is_attempting();
+            if last && self.steered().plan.send_until.is_some_and(|until| come_back > until) {
                 self.halt(HaltReason::MessagingLimit).await;
             }
         }
         Ok(permitted)
+    }
+
+    /// Whether messages are claimed that have no outcome.
+    fn is_attempting(&self) -> bool {
+        let totals = self.broadcasts.totals.get(&self.id);
+        totals.is_some_and(|totals| totals.sum().of(RecipientState::Attempting) > 0)
     }
 
     /// Certainly not sent: pairs and permits are free again.

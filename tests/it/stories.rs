@@ -2,6 +2,7 @@
 
 mod a_broadcast_goes_out;
 mod a_broadcast_is_answered;
+mod a_broadcast_meets_trouble;
 mod account_events;
 mod accounts_are_connected;
 mod agents_answer;
