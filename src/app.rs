@@ -5,6 +5,7 @@
 //! calls, shards finish and settle, and last of all the HTTP server ends, because its threads carry everything.
 
 mod arbiters;
+mod demo;
 mod effects;
 mod entries;
 mod lines;
@@ -14,6 +15,7 @@ mod seed;
 mod settings;
 mod tokens;
 mod told;
+mod verify;
 
 use std::net::{SocketAddr, TcpListener};
 use std::rc::Rc;

@@ -19,6 +19,7 @@ mod totals;
 mod view;
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use dashmap::DashMap;
 
@@ -47,6 +48,8 @@ pub struct Broadcasts {
     limits: Arc<Limits>,
     /// This process: it doubts what others had claimed.
     owner: u128,
+    /// Every shard and workspace is open: runs may begin.
+    open: AtomicBool,
     runs: DashMap<BroadcastId, Arc<Run>>,
     totals: DashMap<BroadcastId, Arc<Totals>>,
 }
@@ -59,7 +62,8 @@ impl Broadcasts {
         let owner = surroundings.ids.ulid(surroundings.clock.now());
         let limits = Limits::new(Arc::clone(&shards));
         let (runs, totals) = (DashMap::new(), DashMap::new());
-        Arc::new(Self { shards, workspaces, numbers, limits, owner, runs, totals })
+        let open = AtomicBool::new(false);
+        Arc::new(Self { open, shards, workspaces, numbers, limits, owner, runs, totals })
     }
 
     fn now(&self) -> Timestamp {

@@ -19,9 +19,9 @@ use super::seed::{Seeded, seed};
 use super::{Parts, Running, StartError, Tokens, settings, start};
 
 /// Everything went as it should.
-const DONE: u8 = 0;
-/// The arguments or the configuration are wrong.
-const WRONG: u8 = 2;
+pub(super) const DONE: u8 = 0;
+/// The arguments or the configuration are wrong, or what was counted does not agree.
+pub(super) const WRONG: u8 = 2;
 /// Something failed that a new start may mend: a supervisor should start the process again.
 const TRY_AGAIN: u8 = 75;
 /// It was told twice to stop, or did not finish in time.
@@ -35,6 +35,12 @@ pub fn run(arguments: &[String], env: &BTreeMap<String, String>) -> u8 {
         Ok(invocation) => invocation,
         Err(error) => return say(WRONG, &format!("{error}\n")),
     };
+    let mut invocation = invocation;
+    if invocation.command == Command::Demo {
+        // What the scenes need; whoever says otherwise is heard.
+        let scenes = super::demo::SETTINGS.map(|(key, value)| (key.to_owned(), value.to_owned()));
+        invocation.settings.splice(0..0, scenes);
+    }
     match invocation.command {
         Command::Help => say(DONE, arguments::HELP),
         Command::Version => say(DONE, concat!("tidegate ", env!("CARGO_PKG_VERSION"), "\n")),
@@ -42,14 +48,20 @@ pub fn run(arguments: &[String], env: &BTreeMap<String, String>) -> u8 {
             let (report, code) = check(arguments, env);
             say(code, &report)
         }
-        Command::Serve | Command::Sandbox => match load_for(&invocation, env) {
+        Command::VerifyBroadcast(id) => match load_for(&invocation, env) {
+            Ok(config) => actix_web::rt::System::new().block_on(super::verify::verify(&config, id, invocation.json)),
+            Err(problems) => say_problems(&problems),
+        },
+        Command::Serve | Command::Sandbox | Command::Demo => match load_for(&invocation, env) {
             Ok(config) => actix_web::rt::System::new().block_on(carry_out(&invocation, config)),
-            Err(problems) => {
-                let report: String = problems.iter().map(|problem| format!("{problem}\n")).collect();
-                say(WRONG, &report)
-            }
+            Err(problems) => say_problems(&problems),
         },
     }
+}
+
+fn say_problems(problems: &[impl std::fmt::Display]) -> u8 {
+    let report: String = problems.iter().map(|problem| format!("{problem}\n")).collect();
+    say(WRONG, &report)
 }
 
 async fn carry_out(invocation: &Invocation, config: Config) -> u8 {
@@ -58,6 +70,7 @@ async fn carry_out(invocation: &Invocation, config: Config) -> u8 {
     let surroundings = Surroundings { clock: Arc::clone(&clock) as Arc<dyn Clock>, ids: Arc::new(RandomIds) };
     let ran = match invocation.command {
         Command::Sandbox => sandbox_alone(&config, surroundings).await,
+        Command::Demo => super::demo::play(config, surroundings, clock, invocation.json).await,
         _ => serve(config, surroundings, clock).await,
     };
     match ran {
@@ -135,7 +148,7 @@ async fn serve(config: Config, surroundings: Surroundings, clock: Arc<WallClock>
     Ok(if finished { DONE } else { say(CUT_SHORT, "tidegate: not everything was finished in time; it replays\n") })
 }
 
-fn open_store(config: &Config, surroundings: &Surroundings) -> Result<AnyStore, StartError> {
+pub(super) fn open_store(config: &Config, surroundings: &Surroundings) -> Result<AnyStore, StartError> {
     let clock = Arc::clone(&surroundings.clock);
     Ok(match config.store.engine {
         Engine::Memory => AnyStore::memory(clock),
@@ -145,7 +158,7 @@ fn open_store(config: &Config, surroundings: &Surroundings) -> Result<AnyStore, 
     })
 }
 
-async fn open_sandbox(
+pub(super) async fn open_sandbox(
     config: &Config,
     surroundings: crate::clock::Surroundings,
     running: &Running,
@@ -211,7 +224,7 @@ impl Signals {
 }
 
 /// Writes to the terminal: errors to its error side.
-fn say(code: u8, text: &str) -> u8 {
+pub(super) fn say(code: u8, text: &str) -> u8 {
     // Nobody is left to tell that the terminal is gone.
     let _ = if code == DONE {
         std::io::stdout().write_all(text.as_bytes()).and_then(|()| std::io::stdout().flush())

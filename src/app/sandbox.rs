@@ -51,7 +51,11 @@ pub fn start_sandbox(
             read_delay_ms: millis(set.read_after),
             ..ReceiptOptions::default()
         },
-        replies: ReplyOptions { share: share(set.reply_percent), ..ReplyOptions::default() },
+        replies: ReplyOptions {
+            share: share(set.reply_percent),
+            stop_share: share(set.stop_percent),
+            ..ReplyOptions::default()
+        },
         arrivals: ArrivalOptions { per_minute: f64::from(set.customers_per_minute), customers: CUSTOMERS },
         ..SandboxOptions::default()
     };
@@ -73,6 +77,6 @@ pub fn start_sandbox(
     Ok(handle)
 }
 
-fn ledger_folder(config: &Config) -> PathBuf {
+pub(super) fn ledger_folder(config: &Config) -> PathBuf {
     config.sandbox.ledger_path.clone().unwrap_or_else(|| config.store.path.join("sandbox-ledger"))
 }

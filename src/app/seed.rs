@@ -227,7 +227,11 @@ async fn contacts(shards: &Shards, config: &Config, workspace: WorkspaceId) -> R
     outcomes.into_iter().collect()
 }
 
-async fn change(shards: &Shards, workspace: WorkspaceId, change: WorkspaceChange) -> Result<(), CommandError> {
+pub(super) async fn change(
+    shards: &Shards,
+    workspace: WorkspaceId,
+    change: WorkspaceChange,
+) -> Result<(), CommandError> {
     ask(shards, workspace, WorkspaceCommand::Change { asked: by(), change: Box::new(change) }).await
 }
 

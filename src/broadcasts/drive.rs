@@ -38,6 +38,7 @@ impl Broadcasts {
     /// # Errors
     /// The store did not answer.
     pub async fn load(self: &Arc<Self>) -> Result<(), CommandError> {
+        self.open.store(true, std::sync::atomic::Ordering::Release);
         for workspace in self.workspaces.ids() {
             for shard in 0..self.shards.count() {
                 self.load_from(workspace, shard).await?;

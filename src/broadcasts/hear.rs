@@ -1,6 +1,7 @@
 //! What broadcasts and chunks committed, heard on their shards' arbiters.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use super::Broadcasts;
 use super::run::{Run, Steered};
@@ -21,7 +22,8 @@ impl Broadcasts {
             return run.steer(steered);
         }
         self.shards.node().expect_broadcasts();
-        if steered.live {
+        // Those that were under way begin together, once everything is open.
+        if steered.live && self.open.load(Ordering::Acquire) {
             self.begin(id, committed.workspace, steered);
         }
     }

@@ -233,6 +233,14 @@ impl Broadcasts {
     /// See [`CommandError`].
     pub async fn recount(&self, caller: &Caller, id: BroadcastId) -> Result<Recount, CommandError> {
         self.may_read(caller, id).await?;
+        self.count_again(id).await
+    }
+
+    /// The same for whoever holds the data folder.
+    ///
+    /// # Errors
+    /// See [`CommandError`].
+    pub async fn count_again(&self, id: BroadcastId) -> Result<Recount, CommandError> {
         let audience = self.shards.view::<Broadcast, _>(id.0, |state| state.audience().copied()).await?;
         let mut recount =
             Recount { shown: self.totals_of(id).await?, counted: Tally::default(), chunks_that_differ: 0 };
@@ -260,6 +268,25 @@ impl Broadcasts {
             }
         }
         Ok(failures)
+    }
+
+    /// Every row of the ledger, chunk by chunk: the address and what it has come to.
+    ///
+    /// # Errors
+    /// See [`CommandError`].
+    pub async fn each_row(
+        &self,
+        id: BroadcastId,
+        mut take: impl FnMut(Option<&FrozenRecipient>, &RecipientView),
+    ) -> Result<(), CommandError> {
+        let audience = self.shards.view::<Broadcast, _>(id.0, |state| state.audience().copied()).await?;
+        for chunk in 0..audience.map_or(0, |audience| audience.chunks) {
+            let who = self.shards.recipients(self.chunk(id, chunk)).await?;
+            for (index, view) in self.chunk_views(id, chunk).await?.iter().enumerate() {
+                take(who.get(index), view);
+            }
+        }
+        Ok(())
     }
 
     async fn chunk_views(&self, id: BroadcastId, chunk: u32) -> Result<Vec<RecipientView>, CommandError> {

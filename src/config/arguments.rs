@@ -2,7 +2,9 @@
 
 use std::path::PathBuf;
 
-/// What the process was asked to do. Commands that come later (demo, migrate, verify) take their place here.
+use crate::domain::ids::BroadcastId;
+
+/// What the process was asked to do. Commands that come later (migrate) take their place here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Command {
     /// Run the server.
@@ -11,6 +13,10 @@ pub enum Command {
     Sandbox,
     /// Tell whether the configuration is right.
     CheckConfig,
+    /// Play the scenes of a day on the sandbox.
+    Demo,
+    /// Count a broadcast's ledger again; the server is stopped.
+    VerifyBroadcast(BroadcastId),
     /// Show how to call it.
     Help,
     /// Show the version.
@@ -18,7 +24,8 @@ pub enum Command {
 }
 
 /// The words that name a command; without one the server runs.
-const COMMANDS: [(&str, Command); 2] = [("sandbox", Command::Sandbox), ("check-config", Command::CheckConfig)];
+const COMMANDS: [(&str, Command); 3] =
+    [("sandbox", Command::Sandbox), ("check-config", Command::CheckConfig), ("demo", Command::Demo)];
 
 /// Flags that stand for a key.
 const NAMED_FLAGS: [(&str, &str); 3] =
@@ -33,6 +40,8 @@ pub struct Invocation {
     pub config: Option<PathBuf>,
     /// `section.key` and value, in their order.
     pub settings: Vec<(String, String)>,
+    /// What the command says, it says as JSON.
+    pub json: bool,
 }
 
 /// Why a command line was not understood; the process ends with code 2.
@@ -52,6 +61,9 @@ pub enum ArgumentError {
     /// `--set` with something else than a key and a value.
     #[error("`--set {0}` is not of the form `--set section.key=value`")]
     NotASetting(String),
+    /// `verify broadcast` with something else than a broadcast's id.
+    #[error("`{0}` is not a broadcast's id; it looks like brd_01KAXVQ6Z00000000000000001")]
+    NotABroadcast(String),
     /// Two commands, or one flag twice.
     #[error("`{0}` comes second: one command and one configuration file can be given")]
     Repeated(String),
@@ -65,11 +77,15 @@ tidegate: an actor-based real-time messaging router
   tidegate sandbox [flags]       run the sandbox, a Meta-shaped provider for trying and testing, alone
   tidegate check-config [flags]  tell every problem of the configuration, or what is in force
 
+  tidegate demo [flags]          play a day on the sandbox in about a minute, and tell what happened
+  tidegate verify broadcast ID   count a broadcast's ledger again, beside the sandbox's own; the server is stopped
+
   --config FILE       configuration file; every key is explained in config/default.toml
   --data FOLDER       the same as --set store.path=FOLDER
   --listen ADDRESS    the same as --set server.listen=ADDRESS, for example 127.0.0.1:8080
   --clock manual      business time that POST /v1/clock moves forward; sandbox accounts only
   --set KEY=VALUE     one key, for example --set numbers.rate_per_second=90; may be given often
+  --json              what `demo` and `verify` say, as JSON
   --help, --version
 
 Keys may also come from the environment: TIDEGATE__NUMBERS__RATE_PER_SECOND=90.
@@ -84,6 +100,7 @@ pub fn parse(arguments: &[String]) -> Result<Invocation, ArgumentError> {
     let mut command = None;
     let mut config = None;
     let mut settings = Vec::new();
+    let mut json = false;
     let mut rest = arguments.iter();
     while let Some(argument) = rest.next() {
         let (flag, inline) = match argument.split_once('=') {
@@ -105,6 +122,8 @@ pub fn parse(arguments: &[String]) -> Result<Invocation, ArgumentError> {
                 }
             }
             "--set" => settings.push(setting(&value("KEY=VALUE")?)?),
+            "--json" if inline.is_none() => json = true,
+            "verify" if command.is_none() => command = Some(verified(&mut rest)?),
             "--help" | "-h" if inline.is_none() => return Ok(alone(Command::Help)),
             "--version" | "-V" if inline.is_none() => return Ok(alone(Command::Version)),
             word => match COMMANDS.iter().find(|(name, _)| *name == word) {
@@ -114,11 +133,22 @@ pub fn parse(arguments: &[String]) -> Result<Invocation, ArgumentError> {
             },
         }
     }
-    Ok(Invocation { command: command.unwrap_or(Command::Serve), config, settings })
+    Ok(Invocation { command: command.unwrap_or(Command::Serve), config, settings, json })
 }
 
 fn alone(command: Command) -> Invocation {
-    Invocation { command, config: None, settings: Vec::new() }
+    Invocation { command, config: None, settings: Vec::new(), json: false }
+}
+
+/// What stands behind `verify`: `broadcast` and its id.
+fn verified<'a>(rest: &mut impl Iterator<Item = &'a String>) -> Result<Command, ArgumentError> {
+    let missing = |value| ArgumentError::ValueMissing { flag: "verify".to_owned(), value };
+    match rest.next() {
+        Some(word) if word == "broadcast" => {}
+        _ => return Err(missing("broadcast ID")),
+    }
+    let id = rest.next().ok_or_else(|| missing("broadcast ID"))?;
+    id.parse().map(Command::VerifyBroadcast).map_err(|_| ArgumentError::NotABroadcast(id.clone()))
 }
 
 fn setting(text: &str) -> Result<(String, String), ArgumentError> {
@@ -150,6 +180,7 @@ mod tests {
             command: Command::CheckConfig,
             config: Some(PathBuf::from("f.toml")),
             settings: settings.map(|(key, value)| (key.to_owned(), value.to_owned())).to_vec(),
+            json: false,
         };
         assert_eq!(parsed(line), Ok(expected));
     }
@@ -163,6 +194,8 @@ mod tests {
             ("sandbox --help", Command::Help),
             ("-h", Command::Help),
             ("--version", Command::Version),
+            ("demo --json", Command::Demo),
+            ("verify broadcast brd_00000000000000000000000007 --data d", Command::VerifyBroadcast(BroadcastId(7))),
         ];
         for (line, command) in table {
             assert_eq!(parsed(line).map(|invocation| invocation.command), Ok(command), "{line}");
@@ -174,7 +207,10 @@ mod tests {
         let table = [
             ("--verbose", "unknown argument `--verbose`"),
             ("--verbose=1", "unknown argument `--verbose=1`"),
-            ("demo", "unknown argument `demo`"),
+            ("play", "unknown argument `play`"),
+            ("verify", "`verify` needs a value: `verify broadcast ID`"),
+            ("verify broadcast", "`verify` needs a value"),
+            ("verify broadcast 7", "`7` is not a broadcast's id"),
             ("--config", "`--config` needs a value: `--config FILE`"),
             ("--set rate=3", "`--set rate=3` is not of the form"),
             ("--set a.b", "`--set a.b` is not of the form"),

@@ -38,6 +38,8 @@ pub struct Sandbox {
     pub read_percent: u32,
     /// How many of the read are replied to, in percent.
     pub reply_percent: u32,
+    /// How many of the replies are STOP, in percent.
+    pub stop_percent: u32,
     /// Calls refused for good, in percent.
     pub fault_rejected_percent: u32,
     /// Calls answered with 429, in percent.
@@ -56,6 +58,7 @@ impl Sandbox {
         let (delivered_after, read_after) = (delay("delivered_after"), delay("read_after"));
         let mut percent = |key| keys.within(key, 0..=100);
         let (read_percent, reply_percent) = (percent("read_percent"), percent("reply_percent"));
+        let stop_percent = percent("stop_percent");
         let (fault_rejected_percent, fault_throttled_percent) =
             (percent("fault_rejected_percent"), percent("fault_throttled_percent"));
         let (fault_silent_percent, fault_repeated_percent) =
@@ -77,6 +80,7 @@ impl Sandbox {
             read_after,
             read_percent,
             reply_percent,
+            stop_percent,
             fault_rejected_percent,
             fault_throttled_percent,
             fault_silent_percent,

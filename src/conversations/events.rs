@@ -24,7 +24,9 @@ use crate::domain::content::{Content, StoredMessage};
 use crate::domain::conversation::{Conversation, Summary};
 use crate::domain::effect::Assignment;
 use crate::domain::entity::{Entity, EntityKind};
-use crate::domain::ids::{AccountId, BroadcastId, ContactId, ConversationId, LimitScopeId, MemberId, TeamId, WorkspaceId};
+use crate::domain::ids::{
+    AccountId, BroadcastId, ContactId, ConversationId, LimitScopeId, MemberId, TeamId, WorkspaceId,
+};
 use crate::domain::limit::LimitScope;
 use crate::domain::message::MessageRef;
 use crate::domain::number::Number;

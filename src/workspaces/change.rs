@@ -108,7 +108,8 @@ impl Workspaces {
     fn rehearse(&self, id: WorkspaceId, asked: &Asked, change: WorkspaceChange) -> Result<(), Refusal> {
         let fresh = Workspace { id: Some(id), ..Workspace::default() };
         let now = self.shards.node().surroundings.clock.now();
-        let context = Context { now, id: id.0, keys: self.keys(), rules: &self.shards.node().options.rules, broadcasts: &[] };
+        let context =
+            Context { now, id: id.0, keys: self.keys(), rules: &self.shards.node().options.rules, broadcasts: &[] };
         let command = WorkspaceCommand::Change { asked: Asked::by(asked.author), change: Box::new(change) };
         fresh.decide(command, &context).map(drop)
     }

@@ -32,7 +32,11 @@ async fn a_messaging_limit_makes_it_wait_for_the_next_day() {
     let house = House::with(&[("seed.contacts", "5"), ("limits.default_tier", "2")]).await;
     let path = published(&house).await;
     let waiting = until(&house, &path, "two have it", |shown| count(shown, "read") == 2).await;
-    assert_eq!((&waiting["status"], &waiting["limited_by"]), (&json!("sending"), &json!("messaging_limit")), "{waiting}");
+    assert_eq!(
+        (&waiting["status"], &waiting["limited_by"]),
+        (&json!("sending"), &json!("messaging_limit")),
+        "{waiting}"
+    );
     house.advance(Duration::from_secs(23 * 3_600));
     until(&house, &path, "it looks again", |shown| shown["limited_by"] == "messaging_limit").await;
     assert_eq!(house.ledger().accepted, 2, "the day is not over");

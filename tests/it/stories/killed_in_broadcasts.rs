@@ -145,7 +145,12 @@ async fn agrees_with_the_provider(
     }
     let shown = get(addr, tenant, path).await;
     for (state, count) in shown["counts"].as_object().into_iter().flatten().filter(|(state, _)| *state != "replied") {
-        assert_eq!(count.as_u64(), Some(counts.get(state).copied().unwrap_or_default()), "{state} of {}", shown["counts"]);
+        assert_eq!(
+            count.as_u64(),
+            Some(counts.get(state).copied().unwrap_or_default()),
+            "{state} of {}",
+            shown["counts"]
+        );
     }
     assert_eq!(counts.values().sum::<u64>(), recipients as u64);
     assert_eq!(get(addr, tenant, &format!("{path}/verify")).await["agrees"], true);
@@ -191,7 +196,9 @@ fn provider(listen: SocketAddr, folder: &std::path::Path, webhook_url: &str) -> 
 
 async fn people(addr: SocketAddr, tenant: &Tenant, count: usize) {
     let lines: Vec<String> = (0..count)
-        .map(|number| json!({"identities": [{"channel": "whatsapp", "address": format!("35193{number:07}")}]}).to_string())
+        .map(|number| {
+            json!({"identities": [{"channel": "whatsapp", "address": format!("35193{number:07}")}]}).to_string()
+        })
         .collect();
     for some in lines.chunks(2_000) {
         let bearer = format!("Bearer {}", tenant.admin);
