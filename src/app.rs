@@ -9,6 +9,7 @@ mod demo;
 mod effects;
 mod entries;
 mod lines;
+mod progress;
 mod run;
 mod sandbox;
 mod seed;
@@ -152,6 +153,7 @@ pub async fn start(parts: Parts) -> Result<Running, StartError> {
         settings::switches(&config),
     );
     let broadcasts = Broadcasts::new(Arc::clone(&shards), Arc::clone(&workspaces), Arc::clone(&numbers));
+    progress::tell(&broadcasts, hub.clone());
     let (addr, listener) = bind(config.server.listen)?;
     let edge = Edge::new(EdgeParts {
         shards: Arc::clone(&shards),

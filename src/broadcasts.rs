@@ -12,14 +12,15 @@ mod drive;
 mod freeze;
 mod hear;
 mod open_chunks;
+mod progress;
 mod report;
 mod run;
 mod tell;
 mod totals;
 mod view;
 
-use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, OnceLock};
 
 use dashmap::DashMap;
 
@@ -37,8 +38,12 @@ use self::totals::Totals;
 pub use self::act::{Saved, Unconfirmed};
 pub use self::audience::{Audience, LabelCondition, PropertyCondition, shown};
 pub use self::draft::Draft;
+pub use self::progress::Progress;
 pub use self::run::LimitedBy;
 pub use self::view::{BroadcastView, RecipientPage, RecipientShown, Recount};
+
+/// Hears how a broadcast goes, a few times a second.
+type Listener = Box<dyn Fn(&Progress) + Send + Sync>;
 
 /// Every broadcast of this process's shards.
 pub struct Broadcasts {
@@ -50,6 +55,8 @@ pub struct Broadcasts {
     owner: u128,
     /// Every shard and workspace is open: runs may begin.
     open: AtomicBool,
+    /// Who hears how runs go.
+    listener: OnceLock<Listener>,
     runs: DashMap<BroadcastId, Arc<Run>>,
     totals: DashMap<BroadcastId, Arc<Totals>>,
 }
@@ -63,7 +70,14 @@ impl Broadcasts {
         let limits = Limits::new(Arc::clone(&shards));
         let (runs, totals) = (DashMap::new(), DashMap::new());
         let open = AtomicBool::new(false);
-        Arc::new(Self { open, shards, workspaces, numbers, limits, owner, runs, totals })
+        let listener = OnceLock::new();
+        Arc::new(Self { open, listener, shards, workspaces, numbers, limits, owner, runs, totals })
+    }
+
+    /// Tells `listener` how each broadcast goes, at most twice a second and only what changed. The first one stays.
+    pub fn on_progress(&self, listener: impl Fn(&Progress) + Send + Sync + 'static) {
+        // A second listener would be a mistake in the wiring, and the first one goes on.
+        let _ = self.listener.set(Box::new(listener));
     }
 
     fn now(&self) -> Timestamp {

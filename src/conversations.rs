@@ -5,6 +5,7 @@
 
 pub mod api;
 mod assign;
+mod broadcast_messages;
 mod desk;
 pub mod events;
 mod explain;

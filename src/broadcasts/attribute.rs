@@ -23,7 +23,6 @@ impl Broadcasts {
         let Some(place) = self.replied_to(conversation, message, places).await? else { return Ok(()) };
         let command = ChunkCommand::RecordReplies { recipients: vec![place.index] };
         self.shards.ask::<Chunk>(self.chunk(place.broadcast, place.chunk), command).await?;
-        self.shards.forget_broadcast(conversation, place);
         if stopped && let Some(run) = self.runs.get(&place.broadcast) {
             once_more(&run.opted_out);
         }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use futures_util::{StreamExt, stream};
 
 use super::Broadcasts;
+use super::progress::Pulse;
 use super::run::{Run, Steered};
 use super::tell;
 use super::totals::Totals;
@@ -75,6 +76,8 @@ struct Seen {
     down_since: Option<tokio::time::Instant>,
     /// The counts, and how many had opted out, when somebody last resumed it.
     judged_from: Option<(Tally, u32)>,
+    /// What was last told of its progress.
+    pulse: Pulse,
 }
 
 impl Run {
@@ -109,6 +112,7 @@ impl Run {
                 tracing::warn!(broadcast = %self.id, %error, "failed to end a broadcast's chunks; trying again");
             }
             if !self.steered().live {
+                self.tell_progress(&mut seen.pulse);
                 return self.retire().await;
             }
             if !joined {
@@ -116,10 +120,19 @@ impl Run {
                 joined = self.broadcasts.numbers.join(self.account, source).await.is_ok();
             }
             self.watch(steered, &mut seen).await;
+            self.tell_progress(&mut seen.pulse);
             tokio::select! {
                 () = tokio::time::sleep(WATCH_EVERY) => {}
                 () = self.woken.notified() => {}
             }
+        }
+    }
+
+    fn tell_progress(&self, pulse: &mut Pulse) {
+        let Some(listener) = self.broadcasts.listener.get() else { return };
+        let Some(totals) = self.broadcasts.totals.get(&self.id).map(|totals| totals.sum()) else { return };
+        if let Some(progress) = pulse.take(self, &totals) {
+            listener(&progress);
         }
     }
 

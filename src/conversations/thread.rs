@@ -43,14 +43,29 @@ impl Conversations {
             more |= page.more;
             merged.extend(page.messages.into_iter().map(|(at, stored)| (at, *thread, stored)));
         }
-        merged.sort_by_key(|(at, ..)| std::cmp::Reverse(*at));
-        more |= merged.len() > limit;
-        merged.truncate(limit);
-        let next = merged.last().filter(|_| more).map(|(at, ..)| *at);
+        let mut referred = Vec::new();
+        for thread in &threads {
+            referred.extend(self.references(*thread, before, limit).await?);
+        }
+        more |= merged.len() + referred.len() > limit;
+        // The newest of both; what does not fit comes with the next page.
+        let mut places: Vec<MessageRef> =
+            merged.iter().map(|(at, ..)| *at).chain(referred.iter().map(|reference| reference.at)).collect();
+        places.sort_by_key(|at| std::cmp::Reverse(*at));
+        places.truncate(limit);
+        let next = places.last().copied().filter(|_| more);
+        let fits = |at: &MessageRef| places.last().is_some_and(|last| at >= last);
+        merged.retain(|(at, ..)| fits(at));
+        referred.retain(|reference| fits(&reference.at));
         let sent = self.sent(line.id, merged.iter().map(|(at, ..)| at.id).collect()).await?;
         let shown =
             merged.into_iter().zip(sent).map(|((at, thread, stored), sent)| self.shown(thread, at, stored, sent));
-        Ok(Thread { messages: try_join_all(shown).await?, next })
+        let mut messages = try_join_all(shown).await?;
+        messages.extend(
+            try_join_all(referred.iter().map(|reference| self.referred(reference))).await?.into_iter().flatten(),
+        );
+        messages.sort_by_key(|shown| std::cmp::Reverse(shown.message.place()));
+        Ok(Thread { messages, next })
     }
 
     /// One message.

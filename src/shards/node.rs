@@ -110,7 +110,8 @@ impl Node {
     }
 
     /// Whether a broadcast ever ran.
-    pub(super) fn may_have_broadcasts(&self) -> bool {
+    #[must_use]
+    pub fn may_have_broadcasts(&self) -> bool {
         self.broadcasting.load(Ordering::Acquire)
     }
 

@@ -59,6 +59,18 @@ impl Shards {
         Ok(recipients)
     }
 
+    /// One recipient of a chunk; none where it was erased.
+    ///
+    /// # Errors
+    /// The store did not answer.
+    pub async fn recipient(&self, chunk: u128, index: u16) -> Result<Option<FrozenRecipient>, CommandError> {
+        let first = index / PAGE_RECIPIENTS * PAGE_RECIPIENTS;
+        let key = RowKey::new(Table::Recipient, &chunk.to_be_bytes(), &first.to_be_bytes());
+        let Some(row) = read(self.node().store.get(&key).await)? else { return Ok(None) };
+        let page: Vec<FrozenRecipient> = read(rows::value(Table::Recipient, &row.value))?;
+        Ok(page.into_iter().nth(usize::from(index - first)))
+    }
+
     /// What the gates say of recipients, in the order asked: one reading of all their rows, which wakes nobody.
     ///
     /// # Errors
@@ -127,11 +139,6 @@ impl Shards {
                 }
             });
         }
-    }
-
-    /// A conversation's reply to a broadcast has been counted: further ones are not.
-    pub fn forget_broadcast(&self, conversation: ConversationId, place: BroadcastPlace) {
-        self.on(self.shard_of(conversation.0), move |owner| owner.forget_broadcast(conversation.0, &place));
     }
 
     /// The provider's ids of what left under a claim.

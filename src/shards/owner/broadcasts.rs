@@ -30,13 +30,6 @@ impl Owner {
         }
     }
 
-    /// A reply to it has been counted: further ones are not.
-    pub(in super::super) fn forget_broadcast(&self, conversation: u128, place: &BroadcastPlace) {
-        if let Some(known) = self.broadcasts.borrow_mut().get_mut(&conversation) {
-            known.retain(|(_, other)| other != place);
-        }
-    }
-
     /// Reads what a conversation that is activated had.
     pub(super) async fn load_broadcasts(&self, conversation: u128) -> Result<(), StoreError> {
         if !self.node.may_have_broadcasts() {

@@ -23,6 +23,16 @@ async fn a_reply_counts_once_for_the_latest_or_the_quoted() {
     let sends = house.seen();
     let quoted = sends.iter().find(|send| send.recipient == "15550100001").and_then(|send| send.wamid.clone());
     let now = || tidegate::clock::Clock::now(&*house.clock);
+    // The thread shows both, latest first, with what became of them.
+    let first = draft_conversation(&house, &paths[0], &admin).await;
+    let thread = house.get(&format!("/v1/conversations/{first}/messages"), &admin).await.expect(200);
+    let items = thread["items"].as_array().expect("items");
+    assert_eq!(items.len(), 2, "{thread}");
+    for item in items {
+        assert_eq!((&item["author"]["kind"], &item["status"]), (&json!("broadcast"), &json!("read")), "{item}");
+        let body = &item["content"]["fills"][0]["parameters"];
+        assert!(body[0]["text"].as_str().is_some_and(|name| !name.contains('{')), "{item}");
+    }
     // Two words of one customer are one reply; another quotes the first broadcast.
     for (wamid, customer) in [("wamid.r1", "15550100000"), ("wamid.r2", "15550100000")] {
         let pushed = delivery(&[text(customer, wamid, now(), "Thank you")], &[]);
@@ -42,6 +52,14 @@ async fn a_reply_counts_once_for_the_latest_or_the_quoted() {
     let verified = house.get(&format!("{}/verify", paths[1]), &admin).await.expect(200);
     assert_eq!((&verified["agrees"], &verified["counted"]["replied"]), (&json!(true), &json!(1)), "{verified}");
     assert!(house.stop().await);
+}
+
+/// The conversation of a broadcast's first recipient, which has to be there to be read.
+async fn draft_conversation(house: &House, path: &str, admin: &str) -> String {
+    let page = house.get(&format!("{path}/recipients?limit=1"), admin).await.expect(200);
+    let start = json!({"account": house.seeded.account, "contact": page["items"][0]["contact"]});
+    let started = house.post("/v1/conversations", admin, &start).await;
+    started.json()["id"].as_str().unwrap_or_else(|| panic!("{}", started.json())).to_owned()
 }
 
 #[actix_web::test]
