@@ -16,6 +16,9 @@ use crate::domain::limit::{LimitAnswer, LimitCommand, LimitScope};
 use crate::domain::time::Timestamp;
 use crate::shards::{CommandError, Shards};
 
+/// Into how many turns an equal share of scarce permits is cut.
+const PARTS: usize = 16;
+
 /// Which of the recipients may be written to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Granted {
@@ -106,7 +109,7 @@ impl Limits {
         loop {
             // What is free is asked only where it must be shared.
             let sharers = queue.sharers();
-            let portion = if sharers > 1 { self.equal_part(queue.scope, sharers).await } else { BLOCK_MAX as u32 };
+            let portion = if sharers > 1 { self.portion_of(queue.scope, sharers).await } else { BLOCK_MAX as u32 };
             let Some((workspace, mut request, count)) = queue.next(portion) else { return };
             let rest = request.recipients.split_off(count.min(request.recipients.len()));
             let asked = std::mem::replace(&mut request.recipients, rest);
@@ -130,15 +133,22 @@ impl Limits {
         }
     }
 
-    async fn equal_part(&self, scope: LimitScopeId, sharers: usize) -> u32 {
+    /// How much a turn takes where several wait.
+    async fn portion_of(&self, scope: LimitScopeId, sharers: usize) -> u32 {
         let rules = self.shards.node().options.rules;
         let now = self.shards.node().surroundings.clock.now();
         let free = self.shards.view::<LimitScope, _>(scope.0, move |scope| scope.free(&rules, now)).await;
         match free {
-            Ok(Some(free)) => (free / sharers).clamp(1, BLOCK_MAX) as u32,
+            Ok(Some(free)) => portion(free, sharers),
             Ok(None) | Err(_) => BLOCK_MAX as u32,
         }
     }
+}
+
+/// How much one turn takes of what is free: a small part of an equal share, so that who comes first has no more at the
+/// end. Plenty is shared in whole blocks.
+fn portion(free: usize, sharers: usize) -> u32 {
+    (free / (sharers.max(1) * PARTS)).clamp(1, BLOCK_MAX) as u32
 }
 
 impl Queue {
@@ -168,10 +178,12 @@ impl Queue {
     fn next(&self, portion: u32) -> Option<(WorkspaceId, Request, usize)> {
         let mut waiting = self.locked();
         let Waiting { turns, asked, served } = &mut *waiting;
+        // A turn takes its part and is over: what is left of the request waits for the next one.
         let wants = |workspace| {
-            asked.get(&workspace).and_then(VecDeque::front).map_or(0, |request| request.recipients.len() as u32)
+            let front = asked.get(&workspace).and_then(VecDeque::front);
+            front.map_or(0, |request| request.recipients.len() as u32).min(portion)
         };
-        let granted = turns.grant(portion, wants);
+        let granted = turns.grant(BLOCK_MAX as u32, wants);
         let next = granted.and_then(|(workspace, count)| {
             let request = asked.get_mut(&workspace)?.pop_front()?;
             Some((workspace, request, count as usize))
@@ -184,5 +196,70 @@ impl Queue {
 
     fn locked(&self) -> std::sync::MutexGuard<'_, Waiting> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn request(count: u32) -> Request {
+        let (reply, _) = oneshot::channel();
+        let recipients = (0..u128::from(count)).map(AddressId).collect();
+        Request { recipients, so_far: Granted::default(), reply }
+    }
+
+    /// Serves turns as [`Limits::serve`] does, from so many free permits; what each workspace got.
+    fn share(queue: &Queue, sharers: u128, mut free: u32) -> HashMap<WorkspaceId, u32> {
+        let mut got = HashMap::new();
+        while free > 0 {
+            let portion = portion(free as usize, queue.sharers());
+            let Some((workspace, mut request, count)) = queue.next(portion) else { break };
+            let taken = (count as u32).min(free);
+            free -= taken;
+            *got.entry(workspace).or_default() += taken;
+            request.recipients.drain(..count);
+            if request.recipients.is_empty() {
+                // Who got theirs has the next block ready.
+                queue.push(workspace, super::tests::request(BLOCK_MAX as u32));
+            } else {
+                queue.put_back(workspace, request);
+            }
+        }
+        assert!(got.len() as u128 <= sharers);
+        got
+    }
+
+    proptest! {
+        /// Three workspaces on one portfolio: each within 5 % of its due, whatever blocks they ask for.
+        #[test]
+        fn workspaces_share_what_is_free(
+            sharers in 2_u128..5,
+            free in 250_u32..100_000,
+            first in prop::collection::vec(64_u32..=BLOCK_MAX as u32, 5),
+        ) {
+            let queue = Queue::new(LimitScopeId(1));
+            for (workspace, count) in (0..sharers).zip(first) {
+                queue.push(WorkspaceId(workspace), request(count));
+            }
+            let got = share(&queue, sharers, free);
+            let due = f64::from(free) / sharers as f64;
+            for (workspace, taken) in got {
+                prop_assert!((f64::from(taken) / due - 1.0).abs() < 0.05, "{workspace}: {taken} of {due}");
+            }
+        }
+    }
+
+    #[test]
+    fn whoever_waits_alone_is_served_whole() {
+        let queue = Queue::new(LimitScopeId(1));
+        assert!(queue.push(WorkspaceId(1), request(150)));
+        assert!(!queue.push(WorkspaceId(1), request(30)), "somebody serves already");
+        let next = |portion| queue.next(portion).map(|(_, request, count)| (request.recipients.len(), count));
+        assert_eq!(next(200), Some((150, 150)));
+        assert_eq!(next(200), Some((30, 30)));
+        assert_eq!(next(200), None);
+        assert!(queue.push(WorkspaceId(1), request(1)), "nobody serves any more");
     }
 }

@@ -7,10 +7,13 @@ use super::super::deliveries::{DeferredItem, KeptDelivery, KeptReason};
 use super::super::record::{self, EntryOf, EntryView, RecordWriter};
 use super::super::rows;
 use crate::domain::author::Author;
+use crate::domain::broadcast::{BroadcastPlace, FrozenRecipient, SkipReason};
 use crate::domain::content::{AddressDetails, Content, StoredMessage};
 use crate::domain::conversation::ConversationEvent;
 use crate::domain::effect::Effect;
-use crate::domain::ids::{AccountId, AddressId, AppId, ConversationId, MemberId, MessageId, WorkspaceId};
+use crate::domain::ids::{
+    AccountId, AddressId, AppId, BroadcastId, ContactId, ConversationId, MemberId, MessageId, WorkspaceId,
+};
 use crate::domain::inbound::{
     AccountRef, Address, AddressSpace, InboundItem, InboundKind, InboundMessage, Person as Sender,
 };
@@ -20,7 +23,7 @@ use crate::domain::message::{
 };
 use crate::domain::time::Timestamp;
 use crate::store::contract::golden;
-use crate::store::{Row, StoreError, encoding};
+use crate::store::{Row, StoreError, Table, encoding};
 
 const AT: Timestamp = Timestamp(1_795_165_200_123);
 
@@ -210,4 +213,30 @@ fn what_the_log_holds_of_a_newer_version_is_an_error() {
 fn tag_of<T: Serialize>(value: &T) -> Vec<u8> {
     let bytes = rmp_serde::to_vec(value).expect("encodes");
     bytes[1..2 + usize::from(bytes[1] & 0x1f)].to_vec()
+}
+
+#[test]
+fn rows_of_broadcasts_have_the_bytes_they_always_had() {
+    let place = BroadcastPlace { broadcast: BroadcastId(2), chunk: 3, index: 258, attempt: 1, claim: 4 };
+    let reference = Content::ThreadReference { conversation: ConversationId(1), at: AT, place };
+    let provider_ids = vec![(258, ProviderMessageId("wamid.x".into()))];
+    let outcome = Content::BlockOutcome { chunk: 5, claim: 4, first: 258, provider_ids, at: AT };
+    let puts: Vec<_> = [reference, outcome].iter().map(|row| rows::to_put(row).expect("encodes")).collect();
+    let recipient = FrozenRecipient {
+        contact: ContactId(6),
+        conversation: ConversationId(1),
+        address: AddressId(9),
+        to: Address { space: AddressSpace::Phone, text: "15550100001".into() },
+        texts: vec!["Ann".into()],
+        skip: Some(SkipReason::VariableMissing),
+    };
+    let page = encoding::encode(&vec![recipient.clone()]).expect("encodes");
+    let mut bytes: Vec<Vec<u8>> = puts.iter().map(|put| put.value.clone().expect("has one")).collect();
+    bytes.extend(puts.iter().map(|put| put.key.as_bytes().to_vec()));
+    bytes.push(page.clone());
+    golden("broadcast_rows.hex", &bytes);
+    let row = Row { ck: puts[0].key.ck().to_vec(), value: bytes[0].clone(), ts_us: puts[0].ts_us };
+    assert_eq!(rows::read_thread_reference(&row).expect("reads"), (AT, place));
+    let read: Vec<FrozenRecipient> = rows::value(Table::Recipient, &page).expect("reads");
+    assert!(read == [recipient]);
 }

@@ -260,6 +260,23 @@ fn a_reply_counts_once() {
 }
 
 #[test]
+fn who_is_refused_at_once_for_the_platforms_cap_comes_back_once() {
+    let mut live = chunk(1);
+    let refused = Refused { code: 131_049, class: ErrorClass::Cap };
+    let mut now = 1;
+    for (attempt, state) in [(1, RecipientState::Pending), (2, RecipientState::Failed)] {
+        assert_eq!(claim(&mut live, now, u128::from(attempt), &[0]), [(0, attempt)]);
+        let outcomes = vec![(0, attempt, AttemptOutcome::Failed(refused))];
+        let command = ChunkCommand::RecordOutcomes { claim: u128::from(attempt), outcomes, provider_ids: vec![] };
+        live.ask(now, command).unwrap();
+        let view = live.state.recipient(0).unwrap();
+        assert_eq!(view.state, state);
+        now = view.not_before.map_or(now, Timestamp::millis);
+    }
+    assert_eq!(now, 1 + 24 * 60 * MINUTE, "not before 24 hours");
+}
+
+#[test]
 fn stored_bytes_stay() {
     let at = Timestamp(1_795_165_200_000);
     let refused = Refused { code: 131_026, class: ErrorClass::Unreachable };
@@ -274,6 +291,7 @@ fn stored_bytes_stay() {
         AttemptOutcome::Doubted,
         AttemptOutcome::Released,
     ];
+    let capped = AttemptOutcome::Capped { not_before: at };
     let outcomes = (0..).zip(outcomes).map(|(index, outcome)| (index, 1, outcome)).collect();
     check(
         include_str!("../../../../tests/golden/chunk_events.txt"),
@@ -292,6 +310,7 @@ fn stored_bytes_stay() {
             ChunkEvent::Replied { recipients: vec![1], at },
             ChunkEvent::Ended { how: Ending::Cancelled, at },
             ChunkEvent::Ended { how: Ending::Expired, at },
+            ChunkEvent::OutcomesRecorded { outcomes: vec![(7, 1, capped)], at, doubt_until: at },
         ],
     );
 }
