@@ -1,16 +1,17 @@
 //! Permits of a portfolio's messaging limit, shared by the workspaces that send through it.
 //!
-//! The limit scope counts; here whoever asks for many permits waits its turn. Turns go by deficit round robin over
-//! workspaces, and where permits are scarce a turn takes no more than an equal part of what is free, so that none
-//! takes all because it asked first.
+//! The limit scope counts; here whoever asks for many permits waits its turn. The next turn is the least served
+//! workspace's, and where permits are scarce a turn is short, so that none takes all because it asked first. (Requests have
+//! sizes of their own, and one that is cut in two must not lose its turn's rest: turns by what each has been served share
+//! equally whatever they are, where rounds of equal quanta did not.)
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use dashmap::DashMap;
 use tokio::sync::oneshot;
 
-use crate::domain::broadcast::{BLOCK_MAX, Turns};
+use crate::domain::broadcast::BLOCK_MAX;
 use crate::domain::ids::{AddressId, LimitScopeId, WorkspaceId};
 use crate::domain::limit::{LimitAnswer, LimitCommand, LimitScope};
 use crate::domain::time::Timestamp;
@@ -39,9 +40,11 @@ struct Queue {
     waiting: Mutex<Waiting>,
 }
 
+#[derive(Default)]
 struct Waiting {
-    turns: Turns<WorkspaceId>,
-    asked: HashMap<WorkspaceId, VecDeque<Request>>,
+    asked: BTreeMap<WorkspaceId, VecDeque<Request>>,
+    /// How many permits each workspace has been served, by which the next is chosen.
+    got: BTreeMap<WorkspaceId, u64>,
     /// Somebody serves the turns.
     served: bool,
 }
@@ -151,16 +154,38 @@ fn portion(free: usize, sharers: usize) -> u32 {
     (free / (sharers.max(1) * PARTS)).clamp(1, BLOCK_MAX) as u32
 }
 
+impl Waiting {
+    /// The workspaces that wait, and what each has been served.
+    fn sharers(&self) -> impl Iterator<Item = (u64, WorkspaceId)> + '_ {
+        let waits = self.asked.iter().filter(|(_, requests)| !requests.is_empty());
+        waits.map(|(workspace, _)| (self.got.get(workspace).copied().unwrap_or_default(), *workspace))
+    }
+
+    /// What the least served of those who wait has been served.
+    fn least(&self) -> u64 {
+        self.sharers().map(|(got, _)| got).min().unwrap_or_default()
+    }
+
+    /// The first request of the least served.
+    fn next(&mut self) -> Option<(WorkspaceId, Request)> {
+        let (_, workspace) = self.sharers().min()?;
+        let request = self.asked.get_mut(&workspace)?.pop_front()?;
+        Some((workspace, request))
+    }
+}
+
 impl Queue {
     fn new(scope: LimitScopeId) -> Self {
-        let waiting = Waiting { turns: Turns::new(BLOCK_MAX as u32), asked: HashMap::new(), served: false };
-        Self { scope, waiting: Mutex::new(waiting) }
+        Self { scope, waiting: Mutex::default() }
     }
 
     /// Queues a request. Answers whether nobody serves yet.
     fn push(&self, workspace: WorkspaceId, request: Request) -> bool {
         let mut waiting = self.locked();
-        waiting.turns.join(workspace);
+        // Who is new, or was away, has saved up nothing but what it may lack for having been away a moment.
+        let least = waiting.least();
+        let got = waiting.got.entry(workspace).or_insert(least);
+        *got = (*got).max(least.saturating_sub(BLOCK_MAX as u64));
         waiting.asked.entry(workspace).or_default().push_back(request);
         !std::mem::replace(&mut waiting.served, true)
     }
@@ -171,27 +196,20 @@ impl Queue {
 
     /// How many workspaces wait.
     fn sharers(&self) -> usize {
-        self.locked().asked.values().filter(|requests| !requests.is_empty()).count()
+        self.locked().sharers().count()
     }
 
     /// The next request and how many of its recipients are served now; none where nobody waits.
     fn next(&self, portion: u32) -> Option<(WorkspaceId, Request, usize)> {
         let mut waiting = self.locked();
-        let Waiting { turns, asked, served } = &mut *waiting;
-        // A turn takes its part and is over: what is left of the request waits for the next one.
-        let wants = |workspace| {
-            let front = asked.get(&workspace).and_then(VecDeque::front);
-            front.map_or(0, |request| request.recipients.len() as u32).min(portion)
+        let next = waiting.next();
+        let Some((workspace, request)) = next else {
+            waiting.served = false;
+            return None;
         };
-        let granted = turns.grant(BLOCK_MAX as u32, wants);
-        let next = granted.and_then(|(workspace, count)| {
-            let request = asked.get_mut(&workspace)?.pop_front()?;
-            Some((workspace, request, count as usize))
-        });
-        if next.is_none() {
-            *served = false;
-        }
-        next
+        let count = request.recipients.len().min(portion as usize);
+        *waiting.got.entry(workspace).or_default() += count as u64;
+        Some((workspace, request, count))
     }
 
     fn locked(&self) -> std::sync::MutexGuard<'_, Waiting> {
@@ -211,8 +229,8 @@ mod tests {
     }
 
     /// Serves turns as [`Limits::serve`] does, from so many free permits; what each workspace got.
-    fn share(queue: &Queue, sharers: u128, mut free: u32) -> HashMap<WorkspaceId, u32> {
-        let mut got = HashMap::new();
+    fn share(queue: &Queue, sharers: u128, mut free: u32) -> BTreeMap<WorkspaceId, u32> {
+        let mut got = BTreeMap::new();
         while free > 0 {
             let portion = portion(free as usize, queue.sharers());
             let Some((workspace, mut request, count)) = queue.next(portion) else { break };
