@@ -168,6 +168,15 @@ impl House {
         self.running = Some(again);
     }
 
+    /// Stops the server in order and starts it again.
+    pub(crate) async fn restart(&mut self) {
+        let running = self.running.take().expect("the server runs");
+        let reopened = self.store.reopened();
+        assert!(running.stop(PATIENCE).await, "everything was finished");
+        self.store = reopened;
+        self.running = Some(begin(&self.config, &self.surroundings, &self.store, &mut self.tokens).await);
+    }
+
     /// Ends the sandbox as a kill would; what it owes stays in its ledger.
     pub(crate) async fn provider_goes(&mut self) -> std::net::SocketAddr {
         let sandbox = self.sandbox.take().expect("the sandbox runs");

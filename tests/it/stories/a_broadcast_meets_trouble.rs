@@ -164,6 +164,25 @@ async fn a_provider_that_is_away_halts_it_and_it_goes_on_by_itself() {
     assert!(house.stop().await);
 }
 
+#[actix_web::test]
+async fn a_stop_in_order_leaves_nobody_in_doubt() {
+    let mut house = House::with(&[("seed.contacts", "60")]).await;
+    let mut body = draft(&house, "Stopped", &json!({"everyone": true}));
+    body["rate_per_second"] = json!(20);
+    let path = made(&house, &body).await;
+    act(&house, &path, "publish").await;
+    until(&house, &path, "some have it", |shown| count(shown, "sent") + count(shown, "delivered") >= 3).await;
+    house.restart().await;
+    let addr = house.provider_goes().await;
+    house.provider_comes(addr);
+    let shown = house.get(&path, house.token("ADMIN_TOKEN")).await.expect(200);
+    assert_eq!((count(&shown, "in_doubt"), count(&shown, "unconfirmed")), (0, 0), "{shown}");
+    let sent = until(&house, &path, "everybody has it", |shown| count(shown, "read") == 60).await;
+    assert_eq!(sent["status"], "sent");
+    each_has_it_once(&house, 60);
+    assert!(house.stop().await);
+}
+
 /// The server listens elsewhere afterwards: the provider is told.
 async fn crash(house: &mut House) {
     house.crash().await;
