@@ -14,6 +14,7 @@ use tokio::net::TcpStream;
 
 /// A connection to it.
 pub struct Rest {
+    addr: SocketAddr,
     sender: SendRequest<Full<Bytes>>,
     bearer: String,
 }
@@ -34,7 +35,7 @@ impl Rest {
     /// # Errors
     /// Nobody listens.
     pub async fn open(addr: SocketAddr, token: &str) -> Result<Self> {
-        Ok(Self { sender: connect(addr).await?, bearer: format!("Bearer {token}") })
+        Ok(Self { addr, sender: connect(addr).await?, bearer: format!("Bearer {token}") })
     }
 
     /// The JSON that a `GET` is answered.
@@ -76,7 +77,10 @@ impl Rest {
             .header(CONTENT_TYPE, "application/json")
             .header(AUTHORIZATION, &self.bearer)
             .body(Full::new(body))?;
-        self.sender.ready().await.with_context(|| what.clone())?;
+        // The server closes a connection whose answer was ready before its request had ended.
+        if self.sender.ready().await.is_err() {
+            self.sender = connect(self.addr).await?;
+        }
         let response = self.sender.send_request(request).await.with_context(|| what.clone())?;
         let status = response.status();
         let body = response.into_body().collect().await.with_context(|| what.clone())?.to_bytes();
