@@ -2,6 +2,7 @@
 
 pub mod handler;
 pub mod relay;
+pub mod sink;
 
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener};

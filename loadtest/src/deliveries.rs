@@ -90,14 +90,14 @@ pub fn keyed() -> Hmac<Sha256> {
     Hmac::new_from_slice(APP_SECRET.as_bytes()).expect("any key does")
 }
 
-fn signature(key: &Hmac<Sha256>, body: &[u8]) -> String {
+pub(crate) fn signature(key: &Hmac<Sha256>, body: &[u8]) -> String {
     let mut mac = key.clone();
     mac.update(body);
     format!("sha256={}", hex::encode(mac.finalize().into_bytes()))
 }
 
 #[expect(clippy::disallowed_methods, reason = "the driver plays the provider, whose time is the world's")]
-fn epoch_seconds() -> u64 {
+pub(crate) fn epoch_seconds() -> u64 {
     std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 

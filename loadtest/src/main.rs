@@ -30,6 +30,7 @@ fn carry_out(arguments: &[String]) -> Result<bool> {
     match arguments {
         [command] if command == "bare-handler" => bare::handler::run().map(|()| true),
         [command] if command == "bare-relay" => bare::relay::run().map(|()| true),
+        [command] if command == "bare-sink" => bare::sink::run().map(|()| true),
         [command, scenario, flags @ ..] if command == "run" => {
             let options = Options::read(flags)?;
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;

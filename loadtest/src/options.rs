@@ -13,9 +13,11 @@ loadtest: drives a Tidegate server of its own over HTTP and websocket, and holds
   loadtest run fanout     events to many sockets, in percent of a bare relay's
   loadtest run memory     bytes per idle conversation and per socket
   loadtest run stalled    growth for a reader that stopped, and how long until it is closed
+  loadtest run sweep      broadcasts of many numbers, in percent of a raw client's sends; then with their receipts
   loadtest listen         an agent's socket of a server that runs: shows frames, sends the lines that are typed
   loadtest bare-handler   HMAC and JSON alone; for `run`
   loadtest bare-relay     one frame an event; for `run`
+  loadtest bare-sink      answers sends as Meta does; for `run`
   cargo bench -p loadtest the embedded store, in percent of append and fdatasync
 
   --server FILE           the server's program; beside this one if not given
@@ -24,8 +26,8 @@ loadtest: drives a Tidegate server of its own over HTTP and websocket, and holds
   --json                  the report as JSON
   --rounds N              how often each side is measured, in turn
   --seconds N             the longest a round may take
-  --connections N         connections of `webhooks`
-  --requests N            requests of a round of `webhooks` and `latency`
+  --connections N         connections of `webhooks`, and of the raw client of `sweep`
+  --requests N            requests of a round of `webhooks` and `latency`, recipients of one of `sweep`
   --customers N           customers who write
   --sockets N             agents' sockets of `fanout` and `memory`, stalled ones of `stalled`
   --conversations N       conversations of `memory`

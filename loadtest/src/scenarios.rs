@@ -5,6 +5,7 @@ mod latency;
 mod memory;
 mod posting;
 mod stalled;
+mod sweep;
 mod webhooks;
 
 use std::future::Future;
@@ -34,6 +35,7 @@ pub async fn run(name: &str, options: &Options) -> Result<Report> {
         "fanout" => Box::pin(fanout::run(options)),
         "memory" => Box::pin(memory::run(options)),
         "stalled" => Box::pin(stalled::run(options)),
+        "sweep" => Box::pin(sweep::run(options)),
         _ => bail!("there is no scenario `{name}`; `loadtest help` lists what there is"),
     };
     let mut report = scenario.await?;

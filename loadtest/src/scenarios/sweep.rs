@@ -1,0 +1,447 @@
+//! Broadcasts of many numbers at once: their sends held against a raw client that sends one body to the same sink, and
+//! against the same with three receipts of each send coming back.
+
+mod people;
+
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use bytes::Bytes;
+use serde_json::{Value, json};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep};
+
+use self::people::{People, TEMPLATE};
+use crate::bare::sink::{BEGIN, Begin, COUNTED, Counted, DIFFERENT, Target};
+use crate::machine::cpu_seconds;
+use crate::options::Options;
+use crate::process::Folder;
+use crate::raw::Raw;
+use crate::report::{Better, Mark, Report};
+use crate::rest::Rest;
+use crate::server::{Bare, Server};
+use crate::statistics::{median, ratio};
+
+/// Numbers that send, where there are recipients for them.
+const NUMBERS: u64 = 100;
+/// What comes back of a send.
+const RECEIPTS_EACH: u64 = 3;
+/// How often it is looked whether all is done, and after how long without anything new nothing more is awaited.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+const STALLED_AFTER: Duration = Duration::from_secs(15);
+/// Connections that publish.
+const PUBLISHERS: usize = 8;
+/// A send as it leaves for WhatsApp: a template of two variables.
+const FIXED_BODY: &str = r#"{"messaging_product":"whatsapp","recipient_type":"individual","to":"+15560000007","type":"template","template":{"name":"order_on_its_way","language":{"code":"en_US"},"components":[{"type":"body","parameters":[{"type":"text","text":"Grace"},{"type":"text","text":"1042"}]}]},"biz_opaque_callback_data":"b1.01JDXT5N3V9Q4ZK8M2R7W6YBCF.0.500.1"}"#;
+
+pub(super) async fn run(options: &Options) -> Result<Report> {
+    let recipients = options.requests.map_or(100_000, |requests| requests as u64);
+    let connections = options.connections.unwrap_or(64);
+    let rounds = options.rounds.unwrap_or(2);
+    let at_most = Duration::from_secs(options.seconds.unwrap_or(60));
+    let numbers = NUMBERS.min(recipients);
+    let mut report = Report::begin("sweep");
+    report.did(format!(
+        "{rounds} rounds in turn: {recipients} sends of a raw client on {connections} connections, then a broadcast to \
+         {recipients} in all of each of {numbers} numbers (at most {at_most:?}), then the same with {RECEIPTS_EACH} \
+         receipts of each send coming back"
+    ));
+    let folder = Folder::new(&options.folder)?;
+    let server = Server::start(options, folder.path(), &[]).await?;
+    let sink = Bare::start("bare-sink", folder.path()).await?;
+    let begun = Instant::now();
+    let mut rest = Rest::open(server.addr, server.token("ADMIN_TOKEN")?).await?;
+    let people = People::gather(&mut rest, &server, sink.addr, numbers, recipients).await?;
+    report.figure("contacts made, off the clock", recipients as f64 / begun.elapsed().as_secs_f64(), "/s");
+
+    let mut sweep = Sweep { server, sink: Rest::open(sink.addr, "").await?, rest, people, at_most, done: 0 };
+    let raw = Raw {
+        addr: sink.addr,
+        path: format!("/v25.0/{}/messages", people::provider_id(0)),
+        body: Bytes::from_static(FIXED_BODY.as_bytes()),
+        connections,
+        sends: recipients,
+    };
+    sweep.begin(&Begin::default()).await?;
+    Raw { sends: recipients.min(2_000), ..raw.clone() }.run().await.context("the raw client, warming up")?;
+    let (mut bare, mut alone, mut closed) = (Side::default(), Side::default(), Side::default());
+    for _ in 0..rounds {
+        bare.add(&sweep.raw(&raw, sink.pid()).await.context("the raw client")?);
+        alone.add(&sweep.go_out(false, sink.pid()).await.context("sends alone")?);
+        closed.add(&sweep.go_out(true, sink.pid()).await.context("sends and receipts")?);
+    }
+    report.figure("server: RSS at the end", sweep.server.rss_bytes()? as f64 / 1_048_576.0, "MiB");
+    tell(&mut report, [&bare, &alone, &closed], recipients * rounds as u64, numbers * rounds as u64);
+    Ok(report)
+}
+
+/// One side's stretch.
+#[derive(Clone, Debug, Default)]
+struct Out {
+    sends: u64,
+    different: u64,
+    body_bytes: u64,
+    /// From the first send to the last.
+    send_seconds: f64,
+    /// From the first send until everything was counted.
+    all_seconds: f64,
+    publish_seconds: f64,
+    /// CPU seconds of who sent, and of the sink.
+    cpu: f64,
+    sink_cpu: f64,
+    receipts: u64,
+    posts: u64,
+    refused: u64,
+    broadcasts: Vec<Shown>,
+}
+
+/// What a broadcast told at its end.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Shown {
+    audience: u64,
+    /// Recipients in all its counts together.
+    counted: u64,
+    accepted: u64,
+    read: u64,
+    status: String,
+    agrees: bool,
+}
+
+impl Shown {
+    fn of(audience: u64, shown: &Value) -> Self {
+        let count = |name: &str| shown["counts"][name].as_u64().unwrap_or_default();
+        // Who replied is counted beside what became of the message.
+        let states = shown["counts"].as_object().into_iter().flatten().filter(|(name, _)| *name != "replied");
+        Self {
+            audience,
+            counted: states.filter_map(|(_, count)| count.as_u64()).sum(),
+            accepted: count("accepted"),
+            read: count("read"),
+            status: shown["status"].as_str().unwrap_or_default().to_owned(),
+            agrees: false,
+        }
+    }
+
+    /// Whether everybody is where they should be at the end.
+    fn is_done(&self, receipts: bool) -> bool {
+        let there = if receipts { self.read } else { self.accepted };
+        self.status == "sent" && there == self.audience
+    }
+}
+
+/// Whether there is still something to wait for.
+struct Patience {
+    end: Instant,
+    last: u64,
+    stalls_at: Instant,
+}
+
+impl Patience {
+    fn new(at_most: Duration) -> Self {
+        let now = Instant::now();
+        Self { end: now + at_most, last: 0, stalls_at: now + STALLED_AFTER }
+    }
+
+    /// `come` is anything that grows while there is progress.
+    fn lasts(&mut self, come: u64) -> bool {
+        let now = Instant::now();
+        if come != self.last {
+            (self.last, self.stalls_at) = (come, now + STALLED_AFTER);
+        }
+        now < self.end.min(self.stalls_at)
+    }
+}
+
+struct Sweep {
+    server: Server,
+    sink: Rest,
+    rest: Rest,
+    people: People,
+    at_most: Duration,
+    /// How many times everybody was written to.
+    done: usize,
+}
+
+impl Sweep {
+    async fn begin(&mut self, begin: &Begin) -> Result<()> {
+        self.sink.post(BEGIN, &serde_json::to_value(begin)?).await.map(drop)
+    }
+
+    async fn counted(&mut self) -> Result<Counted> {
+        Ok(serde_json::from_value(self.sink.get(COUNTED).await?)?)
+    }
+
+    async fn different(&mut self) -> Result<u64> {
+        self.sink.get(DIFFERENT).await?.as_u64().context("a count of tokens")
+    }
+
+    /// The ceiling: this process sends.
+    async fn raw(&mut self, raw: &Raw, sink: u32) -> Result<Out> {
+        self.begin(&Begin::default()).await?;
+        let own = std::process::id();
+        let (cpu, sink_cpu) = (cpu_seconds(own)?, cpu_seconds(sink)?);
+        raw.run().await?;
+        let counted = self.counted().await?;
+        Ok(Out {
+            sends: counted.sends,
+            body_bytes: counted.body_bytes,
+            send_seconds: counted.span_us as f64 / 1e6,
+            cpu: cpu_seconds(own)? - cpu,
+            sink_cpu: cpu_seconds(sink)? - sink_cpu,
+            ..Out::default()
+        })
+    }
+
+    /// A broadcast of every number.
+    async fn go_out(&mut self, receipts: bool, sink: u32) -> Result<Out> {
+        self.done += 1;
+        let drafts = self.drafts().await?;
+        let path = self.server.token("APP").map(|app| format!("/webhooks/whatsapp/{app}"))?;
+        let addr = self.server.addr;
+        self.begin(&Begin { receipts: receipts.then_some(Target { addr, path }) }).await?;
+        let (cpu, sink_cpu) = (cpu_seconds(self.server.pid())?, cpu_seconds(sink)?);
+        let begun = Instant::now();
+        self.publish(&drafts).await?;
+        let publish_seconds = begun.elapsed().as_secs_f64();
+
+        let wanted = self.people.all();
+        let mut patience = Patience::new(self.at_most);
+        let mut counted = self.counted().await?;
+        let expected = if receipts { RECEIPTS_EACH * wanted } else { 0 };
+        while (counted.sends < wanted || counted.receipts < expected)
+            && patience.lasts(counted.sends + counted.receipts)
+        {
+            sleep(LOOK_EVERY).await;
+            counted = self.counted().await?;
+        }
+        let mut broadcasts = self.settled(&drafts, receipts).await?;
+        let counted = self.counted().await?;
+        let cpu = cpu_seconds(self.server.pid())? - cpu;
+        for ((draft, _), shown) in drafts.iter().zip(&mut broadcasts) {
+            shown.agrees = self.rest.get(&format!("{draft}/verify")).await?["agrees"] == true;
+        }
+        Ok(Out {
+            sends: counted.sends,
+            different: self.different().await?,
+            body_bytes: counted.body_bytes,
+            send_seconds: counted.span_us as f64 / 1e6,
+            all_seconds: counted.since_first_us as f64 / 1e6,
+            publish_seconds,
+            cpu,
+            sink_cpu: cpu_seconds(sink)? - sink_cpu,
+            receipts: counted.receipts,
+            posts: counted.posts,
+            refused: counted.refused,
+            broadcasts,
+        })
+    }
+
+    /// A draft of each number: its path, and how many it is for.
+    async fn drafts(&mut self) -> Result<Vec<(String, u64)>> {
+        let mut drafts = Vec::with_capacity(self.people.numbers.len());
+        for (index, number) in self.people.numbers.iter().enumerate() {
+            let parameters =
+                [json!({"type": "text", "text": "{{first_name|friend}}"}), json!({"type": "text", "text": "1042"})];
+            let draft = json!({
+                "name": format!("Sweep {} of number {index}", self.done),
+                "account": number.account,
+                "audience": {"lists": [number.list]},
+                "content": {
+                    "type": "template",
+                    "name": TEMPLATE,
+                    "language": "en_US",
+                    "fills": [{"slot": {"type": "body"}, "parameters": parameters}],
+                },
+            });
+            let made = self.rest.post("/v1/broadcasts", &draft).await?;
+            let id = made["id"].as_str().context("a broadcast's id")?;
+            drafts.push((format!("/v1/broadcasts/{id}"), number.audience));
+        }
+        Ok(drafts)
+    }
+
+    async fn publish(&self, drafts: &[(String, u64)]) -> Result<()> {
+        let mut publishers = JoinSet::new();
+        for part in drafts.chunks(drafts.len().div_ceil(PUBLISHERS).max(1)) {
+            let mut rest = Rest::open(self.server.addr, self.server.token("ADMIN_TOKEN")?).await?;
+            let paths: Vec<String> = part.iter().map(|(draft, _)| format!("{draft}/publish")).collect();
+            publishers.spawn(async move {
+                for path in paths {
+                    rest.post(&path, &json!({})).await?;
+                }
+                anyhow::Ok(())
+            });
+        }
+        while let Some(published) = publishers.join_next().await {
+            published??;
+        }
+        Ok(())
+    }
+
+    /// What the broadcasts tell once all of them have counted everybody, or nothing moves any more.
+    async fn settled(&mut self, drafts: &[(String, u64)], receipts: bool) -> Result<Vec<Shown>> {
+        let mut broadcasts = vec![Shown::default(); drafts.len()];
+        let mut patience = Patience::new(self.at_most);
+        loop {
+            for ((draft, audience), shown) in drafts.iter().zip(&mut broadcasts) {
+                if shown.audience == 0 || !shown.is_done(receipts) {
+                    *shown = Shown::of(*audience, &self.rest.get(draft).await?);
+                }
+            }
+            let there = broadcasts.iter().map(|shown| shown.accepted + 2 * shown.read).sum();
+            if broadcasts.iter().all(|shown| shown.is_done(receipts)) || !patience.lasts(there) {
+                return Ok(broadcasts);
+            }
+            sleep(LOOK_EVERY).await;
+        }
+    }
+}
+
+/// The rounds of one side.
+#[derive(Default)]
+struct Side {
+    send_rates: Vec<f64>,
+    all_rates: Vec<f64>,
+    per_cpu_second: Vec<f64>,
+    sink_cpu: Vec<f64>,
+    publish_seconds: Vec<f64>,
+    sum: Out,
+}
+
+impl Side {
+    fn add(&mut self, out: &Out) {
+        let sends = out.sends as f64;
+        self.send_rates.push(ratio(sends, out.send_seconds));
+        self.all_rates.push(ratio(sends, out.all_seconds));
+        self.per_cpu_second.push(ratio(sends, out.cpu));
+        self.sink_cpu.push(ratio(out.sink_cpu * 1e6, sends));
+        self.publish_seconds.push(out.publish_seconds);
+        self.sum.sends += out.sends;
+        self.sum.different += out.different;
+        self.sum.body_bytes += out.body_bytes;
+        self.sum.receipts += out.receipts;
+        self.sum.posts += out.posts;
+        self.sum.refused += out.refused;
+        self.sum.broadcasts.extend(out.broadcasts.iter().cloned());
+    }
+
+    fn broadcasts(&self, that: impl Fn(&Shown) -> bool) -> u64 {
+        self.sum.broadcasts.iter().filter(|shown| that(shown)).count() as u64
+    }
+}
+
+/// Puts the sides into the report: raw, sends alone, sends with receipts.
+fn tell(report: &mut Report, [bare, alone, closed]: [&Side; 3], sends: u64, broadcasts: u64) {
+    for (name, side) in [("raw client", bare), ("sends alone", alone), ("closed loop", closed)] {
+        report.figure(format!("{name}: rate of sends"), median(&side.send_rates), "/s");
+        report.figure(format!("{name}: sends per CPU second of the sender"), median(&side.per_cpu_second), "");
+        report.figure(format!("{name}: CPU of the sink, of a send"), median(&side.sink_cpu), "us");
+        report.figure(format!("{name}: body"), ratio(side.sum.body_bytes as f64, side.sum.sends as f64), "bytes");
+    }
+    for (name, side) in [("sends alone", alone), ("closed loop", closed)] {
+        report.figure(format!("{name}: rate until all is counted"), median(&side.all_rates), "/s");
+        report.figure(format!("{name}: publishing"), median(&side.publish_seconds), "s");
+    }
+    report.figure("closed loop: receipts of a post", ratio(closed.sum.receipts as f64, closed.sum.posts as f64), "");
+    report.figure("closed loop: posts that came again", closed.sum.refused as f64, "");
+    let per_cpu =
+        |ours: &Side, theirs: &Side| ratio(median(&ours.per_cpu_second), median(&theirs.per_cpu_second)) * 100.0;
+    report.figure("sends alone: share per CPU second (where time was stolen)", per_cpu(alone, bare), "%");
+    report.figure("closed loop: share per CPU second (where time was stolen)", per_cpu(closed, alone), "%");
+    let marks = [
+        ("broadcast sends ÷ raw hyper", ratio(median(&alone.send_rates), median(&bare.send_rates)), 45.0, 65.0),
+        ("closed loop ÷ sends alone", ratio(median(&closed.all_rates), median(&alone.send_rates)), 35.0, 50.0),
+    ];
+    for (name, share, accept, aim) in marks {
+        let (name, value, better, aim) = (name.to_owned(), share * 100.0, Better::Higher, Some(aim));
+        report.mark(Mark { name, value, unit: "%", better, accept, aim });
+    }
+    report.check("raw client: sends that the sink saw", sends, bare.sum.sends);
+    for (name, side) in [("sends alone", alone), ("closed loop", closed)] {
+        report.check(format!("{name}: sends that the sink saw"), sends, side.sum.sends);
+        report.check(format!("{name}: different tokens"), side.sum.sends, side.sum.different);
+        let adding_up = side.broadcasts(|shown| shown.counted == shown.audience);
+        report.check(format!("{name}: broadcasts whose counts are their audience"), broadcasts, adding_up);
+        let sent = side.broadcasts(|shown| shown.status == "sent");
+        report.check(format!("{name}: broadcasts that are sent"), broadcasts, sent);
+        let agreeing = side.broadcasts(|shown| shown.agrees);
+        report.check(format!("{name}: broadcasts whose ledger agrees"), broadcasts, agreeing);
+    }
+    let sum = |side: &Side, of: fn(&Shown) -> u64| side.sum.broadcasts.iter().map(of).sum();
+    report.check("sends alone: recipients accepted", sends, sum(alone, |shown| shown.accepted));
+    report.check("closed loop: receipts that the server took", RECEIPTS_EACH * sends, closed.sum.receipts);
+    report.check("closed loop: recipients who read it", sends, sum(closed, |shown| shown.read));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(counts: &Value, status: &str) -> Shown {
+        Shown::of(10, &json!({"status": status, "counts": counts}))
+    }
+
+    #[test]
+    fn a_broadcast_is_done_when_everybody_is_there() {
+        let half = shown(&json!({"accepted": 5, "pending": 5, "read": 0, "replied": 0}), "sending");
+        assert_eq!((half.counted, half.is_done(false)), (10, false));
+        let whole = shown(&json!({"accepted": 10, "read": 0, "replied": 0}), "sent");
+        assert!(whole.is_done(false) && !whole.is_done(true));
+        let read = shown(&json!({"accepted": 0, "read": 10, "replied": 3}), "sent");
+        assert_eq!((read.counted, read.is_done(true), read.is_done(false)), (10, true, false));
+    }
+
+    fn side(rate: f64, sends: u64, broadcast: &Shown) -> Side {
+        let mut side = Side::default();
+        let seconds = sends as f64 / rate;
+        side.add(&Out {
+            sends,
+            different: sends,
+            send_seconds: seconds,
+            all_seconds: seconds * 2.0,
+            receipts: sends * RECEIPTS_EACH,
+            broadcasts: vec![broadcast.clone()],
+            ..Out::default()
+        });
+        side
+    }
+
+    #[test]
+    fn shares_are_of_the_side_before_and_a_doubled_send_is_unsound() {
+        let accepted = Shown { agrees: true, ..shown(&json!({"accepted": 10}), "sent") };
+        let read = Shown { agrees: true, ..shown(&json!({"read": 10}), "sent") };
+        let (bare, closed) = (side(1_000.0, 10, &accepted), side(500.0, 10, &read));
+        let mut alone = side(500.0, 10, &accepted);
+        let report = |alone: &Side| {
+            let mut report = Report::begin("sweep");
+            tell(&mut report, [&bare, alone, &closed], 10, 1);
+            report
+        };
+        let sound = report(&alone);
+        assert!(sound.is_sound(), "{}", sound.text());
+        let told: Value = serde_json::from_str(&sound.json().unwrap()).unwrap();
+        assert_eq!((&told["marks"][0]["value"], &told["marks"][1]["value"]), (&json!(50.0), &json!(50.0)));
+        alone.sum.different -= 1;
+        assert!(!report(&alone).is_sound());
+    }
+
+    #[test]
+    fn the_fixed_body_is_json_with_a_token() {
+        let body: Value = serde_json::from_str(FIXED_BODY).unwrap();
+        assert_eq!(body["template"]["name"], TEMPLATE);
+        assert!(body["biz_opaque_callback_data"].as_str().is_some_and(|token| token.starts_with("b1.")));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn patience_ends_when_nothing_comes() {
+        let mut patience = Patience::new(STALLED_AFTER * 3);
+        for come in 1..=2 {
+            tokio::time::advance(STALLED_AFTER - LOOK_EVERY).await;
+            assert!(patience.lasts(come));
+        }
+        tokio::time::advance(STALLED_AFTER).await;
+        assert!(!patience.lasts(2) && patience.lasts(3));
+        tokio::time::advance(STALLED_AFTER).await;
+        assert!(!patience.lasts(4));
+    }
+}
