@@ -64,6 +64,8 @@ pub(crate) struct Counted {
     pub(crate) posts: u64,
     /// Posts that it did not take, which came again.
     pub(crate) refused: u64,
+    /// The status of the last such; 0 where the connection broke or there was none.
+    pub(crate) last_refusal: u64,
 }
 
 /// A send, as far as its answer and its receipts need it.
@@ -211,6 +213,7 @@ impl Sink {
             receipts: round.posted.receipts.load(Ordering::Relaxed),
             posts: round.posted.posts.load(Ordering::Relaxed),
             refused: round.posted.refused.load(Ordering::Relaxed),
+            last_refusal: round.posted.last_refusal.load(Ordering::Relaxed),
             ..round.counted
         }
     }

@@ -92,6 +92,7 @@ struct Out {
     receipts: u64,
     posts: u64,
     refused: u64,
+    last_refusal: u64,
     broadcasts: Vec<Shown>,
 }
 
@@ -232,6 +233,7 @@ impl Sweep {
             receipts: counted.receipts,
             posts: counted.posts,
             refused: counted.refused,
+            last_refusal: counted.last_refusal,
             broadcasts,
         })
     }
@@ -322,6 +324,7 @@ impl Side {
         self.sum.receipts += out.receipts;
         self.sum.posts += out.posts;
         self.sum.refused += out.refused;
+        self.sum.last_refusal = self.sum.last_refusal.max(out.last_refusal);
         self.sum.broadcasts.extend(out.broadcasts.iter().cloned());
     }
 
@@ -344,6 +347,9 @@ fn tell(report: &mut Report, [bare, alone, closed]: [&Side; 3], sends: u64, broa
     }
     report.figure("closed loop: receipts of a post", ratio(closed.sum.receipts as f64, closed.sum.posts as f64), "");
     report.figure("closed loop: posts that came again", closed.sum.refused as f64, "");
+    if closed.sum.refused > 0 {
+        report.figure("closed loop: status of the last refusal", closed.sum.last_refusal as f64, "");
+    }
     let per_cpu =
         |ours: &Side, theirs: &Side| ratio(median(&ours.per_cpu_second), median(&theirs.per_cpu_second)) * 100.0;
     report.figure("sends alone: share per CPU second (where time was stolen)", per_cpu(alone, bare), "%");

@@ -21,7 +21,7 @@ const BATCH_MAX: usize = 100;
 const POSTERS: usize = 8;
 /// How long a batch waits to be full: between one and two of these.
 const WAITS: Duration = Duration::from_millis(25);
-/// How long after a refusal a post comes again, and how often.
+/// How long after a refusal a post comes again, on a new connection, and how often.
 const AGAIN_AFTER: Duration = Duration::from_millis(50);
 const AGAIN_MAX: u32 = 400;
 /// What becomes of a message, in its order.
@@ -41,6 +41,8 @@ pub(super) struct Posted {
     pub(super) receipts: AtomicU64,
     pub(super) posts: AtomicU64,
     pub(super) refused: AtomicU64,
+    /// The status of the last refusal; 0 where the connection broke.
+    pub(super) last_refusal: AtomicU64,
 }
 
 /// A message's id: its round's number and its own.
@@ -114,13 +116,21 @@ async fn post_batches(
         for kind in KINDS {
             let request = request(&target.path, &batch, kind);
             let mut tries = 0;
-            while connection.call(&request).await? != 200 {
+            loop {
+                // Whoever refuses may close the connection, too.
+                let status = match connection.call(&request).await {
+                    Ok(200) => break,
+                    Ok(status) => u64::from(status),
+                    Err(_) => 0,
+                };
+                posted.last_refusal.store(status, Ordering::Relaxed);
                 posted.refused.fetch_add(1, Ordering::Relaxed);
                 tries += 1;
                 if tries > AGAIN_MAX {
                     bail!("a post was refused {tries} times");
                 }
                 sleep(AGAIN_AFTER).await;
+                connection = Connection::open(target.addr).await?;
             }
             posted.posts.fetch_add(1, Ordering::Relaxed);
             posted.receipts.fetch_add(batch.len() as u64, Ordering::Relaxed);
