@@ -36,7 +36,7 @@ use self::run::Run;
 use self::totals::Totals;
 
 pub use self::act::{Saved, Unconfirmed};
-pub use self::audience::{Audience, LabelCondition, PropertyCondition, shown};
+pub use self::audience::{Audience, LabelCondition, PropertyCondition};
 pub use self::draft::Draft;
 pub use self::progress::Progress;
 pub use self::run::LimitedBy;

@@ -158,9 +158,9 @@ pub(super) async fn beside(
     broadcasts
         .each_row(id, |who, view| {
             let has_it = who.is_some_and(|who| have.contains_key(&who.to.text));
-            // A receipt may say that it failed after all; whoever is unconfirmed may have it.
+            // Who was attempted may have it: doubt is not over, or a receipt said later that it failed after all.
             let said = view.state >= RecipientState::Accepted && view.state != RecipientState::Failed;
-            let may = said || matches!(view.state, RecipientState::Failed | RecipientState::Unconfirmed);
+            let may = view.state >= RecipientState::Attempting;
             beside.unsaid += u64::from(has_it && !may);
             beside.missing += u64::from(said && !has_it);
         })
@@ -187,7 +187,7 @@ fn told(id: BroadcastId, counted: &Counted, as_json: bool) -> u8 {
                     "chunks_that_differ": recount.chunks_that_differ, "provider": beside })
         )
     } else {
-        let mut text = format!("{:<14}{:>12}{:>12}\n", id.to_string(), "shown", "counted");
+        let mut text = format!("{:<30}{:>8}{:>12}\n", id.to_string(), "shown", "counted");
         for state in RecipientState::ALL {
             text.push_str(&format!(
                 "{:<30}{:>8}{:>12}\n",

@@ -97,9 +97,7 @@ impl Broadcasts {
     ) -> Result<Saved, CommandError> {
         self.may_change(caller, of).await?;
         if self.totals_of(of).await?.of(RecipientState::Failed) == 0 {
-            let status = self.shards.view::<Broadcast, _>(of.0, Broadcast::status).await?;
-            let state = status.map_or("deleted", Status::word);
-            return Err(Refusal::WrongState { state, action: "retry the failed of (nobody failed)" }.into());
+            return Err(Refusal::WrongState { state: "without failed recipients", action: "retry" }.into());
         }
         self.copy(caller, asked, of, id, Some(of)).await
     }

@@ -124,7 +124,7 @@ impl PropertyCondition {
 
 /// A value as the text of a variable.
 #[must_use]
-pub fn shown(value: &PropertyValue) -> String {
+pub(super) fn shown(value: &PropertyValue) -> String {
     match value {
         PropertyValue::Text(text) | PropertyValue::Choice(text) => text.clone(),
         PropertyValue::Texts(texts) => texts.first().cloned().unwrap_or_default(),

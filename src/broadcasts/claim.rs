@@ -1,5 +1,6 @@
 //! A turn's claim: who of a chunk is due, what the gates and the limits say of each, and one record for all.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,6 +21,9 @@ use crate::shards::{CommandError, Gate};
 
 /// The pause after something did not answer.
 const PAUSE: Duration = Duration::from_millis(500);
+
+/// A claim that was answered later is given back: by then its gates may say something else.
+const ANSWER_WORTH: Duration = Duration::from_secs(5);
 
 /// One recipient who may leave, as far as the gates say.
 #[derive(Clone, Copy)]
@@ -113,30 +117,55 @@ impl Run {
             .collect();
         let name = BlockName { chunk, claim: claim.claim };
         let postponed = claim.postpone.iter().map(|(_, at)| *at).min();
-        let claimed = match shards.ask::<Chunk>(chunk_id, ChunkCommand::ClaimBlock(claim)).await {
-            Ok(ChunkAnswer::Claimed { recipients }) => recipients,
-            Ok(ChunkAnswer::Noted) => Vec::new(),
+        let asked_at = tokio::time::Instant::now();
+        let claimed = match self.claimed(chunk_id, claim).await {
+            Ok(claimed) => claimed,
             Err(error) => {
-                // Whether it was taken is not known: nothing of it leaves, and if it was, it is in doubt when the
-                // process ends. Its name is not used again, so a later claim takes only who still waits.
                 self.give_back(candidates.iter().copied(), &page, turn).await;
                 return Err(error);
             }
         };
-        let attempt_of =
-            |index: u16| claimed.iter().find(|(claimed, _)| *claimed == index).map(|(_, attempt)| *attempt);
+        let attempt_of = |index: u16| claimed.get(&index).copied();
         let lost = candidates.iter().copied().filter(|one| attempt_of(one.index).is_none());
         self.give_back(lost, &page, turn).await;
         let Some(message) = self.message.get() else { return Ok((None, more, next)) };
-        let items = candidates
+        let items: Vec<BlockItem> = candidates
             .iter()
             .filter_map(|one| Some(self.item(chunk, *one, attempt_of(one.index)?, recipient(one.index)?, message)))
             .collect();
+        if asked_at.elapsed() > ANSWER_WORTH {
+            // What the gates said is too old by now: nothing of it was begun.
+            items.iter().for_each(|item| turn.pairs.give_back(item.customer));
+            let at = self.broadcasts.now();
+            self.record(name, items.iter().map(|item| item.released(at)).collect()).await;
+            return Ok((None, true, next));
+        }
         let marketing = self.steered().plan.marketing;
         let next = next.into_iter().chain(postponed).min();
         // Who got no permit is due, and waits for it with the whole broadcast.
         let more = more || candidates.len() < gated;
         Ok((Some(Block { name, items, pace: self.pace(), marketing }), more, next))
+    }
+
+    /// Claims, and asks by the same name until it is known whether that was taken: recipients who are claimed without
+    /// anybody knowing it would be neither sent to nor in doubt before the process ends. Each with its attempt.
+    async fn claimed(&self, chunk: u128, claim: BlockClaim) -> Result<HashMap<u16, u16>, CommandError> {
+        let shards = &self.broadcasts.shards;
+        loop {
+            match shards.ask::<Chunk>(chunk, ChunkCommand::ClaimBlock(claim.clone())).await {
+                Ok(ChunkAnswer::Claimed { recipients }) => return Ok(recipients.into_iter().collect()),
+                Ok(ChunkAnswer::Noted) => return Ok(HashMap::new()),
+                Err(error) => {
+                    // Overloaded: it never arrived. Refused: nothing was taken.
+                    let unsure = matches!(error, CommandError::Unavailable { .. } | CommandError::Panicked);
+                    if !unsure || shards.node().failed().borrow().is_some() {
+                        return Err(error);
+                    }
+                    tracing::debug!(broadcast = %self.id, %error, "a claim was not answered; asking again");
+                    tokio::time::sleep(PAUSE).await;
+                }
+            }
+        }
     }
 
     /// Who may leave as far as consent, window and pair rate say; the others go into the claim with their reasons.

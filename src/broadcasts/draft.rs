@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use super::{Audience, Broadcasts};
 use crate::channels::{self, ChannelError};
-use crate::domain::broadcast::job::{Doubtful, Plan, PrivateRows, SLOT_AUDIENCE, SLOT_MESSAGE, SLOT_NAME};
+use crate::domain::broadcast::job::{Broadcast, Doubtful, Plan, PrivateRows, SLOT_AUDIENCE, SLOT_MESSAGE, SLOT_NAME};
 use crate::domain::broadcast::{CompiledMessage, UnclearMessage};
 use crate::domain::contact::PropertyKey;
+use crate::domain::entity::Entity;
 use crate::domain::ids::{AccountId, WorkspaceId};
 use crate::domain::message::MessageContent;
 use crate::domain::refusal::Refusal;
@@ -88,6 +89,12 @@ impl Broadcasts {
         for (index, list) in draft.audience.lists.iter().enumerate() {
             if !state.lists.contains(list) {
                 return Err(invalid(&format!("audience.lists[{index}]"), "there is no such list".to_owned()).into());
+            }
+        }
+        if let Some(of) = draft.audience.failed_of {
+            let known = self.shards.view::<Broadcast, _>(of.0, Entity::workspace).await?;
+            if known != Some(workspace) {
+                return Err(invalid("audience.failed_of", "there is no such broadcast".to_owned()).into());
             }
         }
         channels::validate(account.channel, &draft.content).map_err(|error| match error {

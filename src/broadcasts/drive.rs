@@ -76,6 +76,8 @@ struct Seen {
     down_since: Option<tokio::time::Instant>,
     /// The counts, and how many had opted out, when somebody last resumed it.
     judged_from: Option<(Tally, u32)>,
+    /// Its chunks have ended.
+    ended: bool,
     /// What was last told of its progress.
     pulse: Pulse,
 }
@@ -106,10 +108,13 @@ impl Run {
                 return;
             }
             let steered = self.steered();
-            if let Some(how) = steered.ending
-                && let Err(error) = self.end(how).await
-            {
-                tracing::warn!(broadcast = %self.id, %error, "failed to end a broadcast's chunks; trying again");
+            if let Some(how) = steered.ending.filter(|_| !seen.ended) {
+                match self.end(how).await {
+                    Ok(()) => seen.ended = true,
+                    Err(error) => {
+                        tracing::warn!(broadcast = %self.id, %error, "failed to end a broadcast's chunks; trying again");
+                    }
+                }
             }
             if !self.steered().live {
                 self.tell_progress(&mut seen.pulse);
@@ -188,6 +193,7 @@ impl Run {
         while let Some(opened) = opened.next().await {
             opened?;
         }
+        totals.set_whole();
         Ok(())
     }
 
@@ -217,6 +223,8 @@ impl Run {
         }
         let (version, tally) = shards.view::<Chunk, _>(id, |chunk| (chunk.version(), *chunk.tally())).await?;
         totals.take(chunk, version, tally);
+        // It may have closed between the two, when nobody who listened knew that it had been open.
+        let tally = totals.of(chunk);
         if tally.open() == 0 {
             tell::until_taken(&self.broadcasts, self.id, || BroadcastCommand::RecordChunk { chunk, open: false }).await;
         }
@@ -277,10 +285,17 @@ impl Run {
             if matches!(quality, Ok(Some(Quality::Low))) {
                 self.halt(HaltReason::Quality).await;
             }
-            if steered.plan.doubtful == Doubtful::Resend && tally.of(RecipientState::Unconfirmed) > 0 {
+            let waiting = steered.plan.doubtful == Doubtful::Resend && tally.of(RecipientState::Unconfirmed) > 0;
+            if waiting && self.hears_receipts() {
                 self.resend_unconfirmed().await;
             }
         }
+    }
+
+    /// Whether receipts of others came within the time that doubt lasts: evidence about these would have come too.
+    fn hears_receipts(&self) -> bool {
+        let doubt = self.broadcasts.shards.node().options.rules.doubt;
+        self.heard_at().is_some_and(|at| at + doubt >= self.broadcasts.now())
     }
 
     /// The policy for the unconfirmed: they leave again.

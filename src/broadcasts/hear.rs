@@ -7,7 +7,7 @@ use super::Broadcasts;
 use super::run::{Run, Steered};
 use super::tell;
 use crate::domain::broadcast::RecipientState;
-use crate::domain::broadcast::chunk::Chunk;
+use crate::domain::broadcast::chunk::{Chunk, ChunkEvent};
 use crate::domain::broadcast::job::Broadcast;
 use crate::domain::content::Content;
 use crate::domain::ids::BroadcastId;
@@ -39,10 +39,12 @@ impl Broadcasts {
         if (before.open() > 0) != (tally.open() > 0) {
             tell::chunk_changed(self, id, chunk, tally.open() > 0);
         }
-        if tally.of(RecipientState::Pending) > 0
-            && let Some(run) = self.runs.get(&id)
-        {
+        let Some(run) = self.runs.get(&id) else { return };
+        if tally.of(RecipientState::Pending) > 0 {
             run.poke(chunk);
+        }
+        if committed.events.iter().any(|event| matches!(event, ChunkEvent::EvidenceTaken { .. })) {
+            run.hear_receipt(committed.at);
         }
     }
 

@@ -1,5 +1,6 @@
 //! What became of a block's messages: facts of their chunk, permits of the limit, and reasons to halt.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -9,7 +10,7 @@ use crate::domain::broadcast::Refused;
 use crate::domain::broadcast::chunk::{AttemptOutcome, Chunk, ChunkCommand};
 use crate::domain::broadcast::job::HaltReason;
 use crate::domain::ids::AddressId;
-use crate::domain::outbound::{ErrorClass, Failure, SendOutcome};
+use crate::domain::outbound::{ErrorClass, SendOutcome};
 use crate::domain::time::Timestamp;
 use crate::numbers::{BlockName, Said};
 use crate::shards::CommandError;
@@ -31,12 +32,13 @@ impl Run {
     pub(super) async fn record(self: &Arc<Self>, block: BlockName, said: Vec<Said>) {
         let mut outcomes = Vec::with_capacity(said.len());
         let mut provider_ids = Vec::new();
-        let (mut accepted, mut returned) = (Vec::new(), Vec::new());
+        let (mut accepted, mut returned, mut halts) = (Vec::new(), Vec::new(), BTreeSet::new());
         for one in &said {
             if let Some(SendOutcome::Accepted { provider_id, .. }) = &one.outcome {
                 provider_ids.push((one.index, provider_id.clone()));
             }
-            let outcome = self.judged(one).await;
+            let outcome = judged(one);
+            halts.extend(self.harm(one));
             match outcome {
                 AttemptOutcome::Accepted if one.counted => accepted.push((one.customer, one.at)),
                 AttemptOutcome::Accepted | AttemptOutcome::Doubted => {}
@@ -68,60 +70,40 @@ impl Run {
                 }
             }
         }
+        for reason in halts {
+            self.halt(reason).await;
+        }
         self.settle_permits(accepted, returned).await;
     }
 
-    /// What an outcome makes of the recipient, and what else it says.
-    async fn judged(&self, one: &Said) -> AttemptOutcome {
-        let Some(outcome) = &one.outcome else { return AttemptOutcome::Released };
-        let later = |pause: Duration| AttemptOutcome::CameBack { not_before: one.at + pause };
-        match outcome {
+    /// Why going on would do harm or be in vain, where an outcome says so.
+    fn harm(&self, one: &Said) -> Option<HaltReason> {
+        match one.outcome.as_ref()? {
             SendOutcome::Accepted { .. } => {
                 self.template_refusals.store(0, Ordering::Relaxed);
                 self.unreached.store(0, Ordering::Relaxed);
-                AttemptOutcome::Accepted
+                None
             }
-            SendOutcome::Unknown { .. } => AttemptOutcome::Doubted,
+            SendOutcome::Unknown { .. } => None,
             SendOutcome::NotSent { .. } => {
-                if once_more(&self.unreached) >= UNREACHED_MAX {
+                let down = once_more(&self.unreached) >= UNREACHED_MAX;
+                down.then(|| {
                     self.hold(one.at + AGAIN_AFTER, LimitedBy::Provider);
-                    self.halt(HaltReason::ProviderDown).await;
-                }
-                AttemptOutcome::Released
+                    HaltReason::ProviderDown
+                })
             }
-            SendOutcome::Rejected { failure, retry_after } => {
+            SendOutcome::Rejected { failure, .. } => {
                 self.unreached.store(0, Ordering::Relaxed);
-                self.heed(failure).await;
-                let spam = failure.code == SPAM_RATE;
                 match failure.class {
-                    // A limiter says to come back: never a failed recipient.
-                    ErrorClass::RateNumber
-                    | ErrorClass::RateAccount
-                    | ErrorClass::RatePair
-                    | ErrorClass::Retry
-                    | ErrorClass::Quota => later(retry_after.unwrap_or(AGAIN_AFTER)),
-                    // These say nothing of the recipient either.
-                    ErrorClass::Auth | ErrorClass::Account => later(AGAIN_AFTER),
-                    _ if spam => later(AGAIN_AFTER),
-                    class => AttemptOutcome::Failed(Refused { code: failure.code, class }),
+                    _ if failure.code == SPAM_RATE => Some(HaltReason::Quality),
+                    ErrorClass::Auth | ErrorClass::Account => Some(HaltReason::Account),
+                    ErrorClass::Template | ErrorClass::Content => {
+                        let alike = once_more(&self.template_refusals) >= TEMPLATE_REFUSALS_MAX;
+                        alike.then_some(HaltReason::Template)
+                    }
+                    _ => None,
                 }
             }
-        }
-    }
-
-    /// Halts the broadcast where a refusal says that going on does harm or is in vain.
-    async fn heed(&self, failure: &Failure) {
-        if failure.code == SPAM_RATE {
-            return self.halt(HaltReason::Quality).await;
-        }
-        match failure.class {
-            ErrorClass::Auth | ErrorClass::Account => self.halt(HaltReason::Account).await,
-            ErrorClass::Template | ErrorClass::Content
-                if once_more(&self.template_refusals) >= TEMPLATE_REFUSALS_MAX =>
-            {
-                self.halt(HaltReason::Template).await;
-            }
-            _ => {}
         }
     }
 
@@ -140,5 +122,28 @@ impl Run {
         if let Err(error) = told {
             tracing::warn!(%scope, %error, "failed to tell the messaging limit what became of permits");
         }
+    }
+}
+
+/// What an outcome makes of the recipient.
+fn judged(one: &Said) -> AttemptOutcome {
+    let Some(outcome) = &one.outcome else { return AttemptOutcome::Released };
+    match outcome {
+        SendOutcome::Accepted { .. } => AttemptOutcome::Accepted,
+        SendOutcome::Unknown { .. } => AttemptOutcome::Doubted,
+        SendOutcome::NotSent { .. } => AttemptOutcome::Released,
+        SendOutcome::Rejected { failure, retry_after } => match failure.class {
+            // A limiter says to come back, and a dead token says nothing of the recipient: neither is a failure.
+            ErrorClass::RateNumber
+            | ErrorClass::RateAccount
+            | ErrorClass::RatePair
+            | ErrorClass::Retry
+            | ErrorClass::Quota
+            | ErrorClass::Auth
+            | ErrorClass::Account => {
+                AttemptOutcome::CameBack { not_before: one.at + retry_after.unwrap_or(AGAIN_AFTER) }
+            }
+            class => AttemptOutcome::Failed(Refused { code: failure.code, class }),
+        },
     }
 }

@@ -76,6 +76,8 @@ pub(super) struct Run {
     pub(super) unreached: AtomicU32,
     /// Who had it and withdrew their consent with their reply, since this run began.
     pub(super) opted_out: AtomicU32,
+    /// When a receipt of one of its messages last came.
+    heard_at: Mutex<Option<Timestamp>>,
     pub(super) woken: Notify,
 }
 
@@ -125,6 +127,7 @@ impl Run {
             template_refusals: AtomicU32::new(0),
             unreached: AtomicU32::new(0),
             opted_out: AtomicU32::new(0),
+            heard_at: Mutex::default(),
             woken: Notify::new(),
         })
     }
@@ -147,6 +150,16 @@ impl Run {
     /// A chunk may have recipients that are due.
     pub(super) fn poke(&self, chunk: u32) {
         locked(&self.chunks).poke(chunk);
+    }
+
+    /// A receipt of one of its messages came.
+    pub(super) fn hear_receipt(&self, at: Timestamp) {
+        *locked(&self.heard_at) = Some(at);
+    }
+
+    /// When a receipt of one of its messages last came.
+    pub(super) fn heard_at(&self) -> Option<Timestamp> {
+        *locked(&self.heard_at)
     }
 
     /// Nothing is claimed before `until`.

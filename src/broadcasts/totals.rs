@@ -1,5 +1,6 @@
 //! The counts of a broadcast: the sum of what its chunks last committed, so exact whatever comes twice or late.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use crate::domain::broadcast::{RecipientState, Tally};
@@ -9,6 +10,8 @@ use crate::domain::broadcast::{RecipientState, Tally};
 pub(super) struct Totals {
     /// By the number of the chunk: at which version, and the counts.
     chunks: Mutex<Vec<(u64, Tally)>>,
+    /// Every chunk has been read: before that the sum is a part.
+    whole: AtomicBool,
 }
 
 impl Totals {
@@ -25,6 +28,22 @@ impl Totals {
             (*known_version, *known) = (version, tally);
         }
         before
+    }
+
+    /// Every chunk has been read.
+    pub(super) fn set_whole(&self) {
+        self.whole.store(true, Ordering::Release);
+    }
+
+    /// Whether every chunk has been read.
+    pub(super) fn is_whole(&self) -> bool {
+        self.whole.load(Ordering::Acquire)
+    }
+
+    /// What a chunk last said.
+    pub(super) fn of(&self, chunk: u32) -> Tally {
+        let chunks = self.chunks.lock().unwrap_or_else(PoisonError::into_inner);
+        chunks.get(chunk as usize).map(|(_, tally)| *tally).unwrap_or_default()
     }
 
     /// The chunks that have recipients in a state.
@@ -55,5 +74,9 @@ mod tests {
         assert_eq!(totals.take(1, 1, Tally::pending(9)), Tally::pending(5));
         totals.take(0, 1, Tally::pending(2));
         assert_eq!(totals.sum(), Tally::pending(7));
+        assert_eq!((totals.of(1), totals.of(9)), (Tally::pending(5), Tally::default()));
+        assert!(!totals.is_whole());
+        totals.set_whole();
+        assert!(totals.is_whole());
     }
 }

@@ -25,6 +25,8 @@ use crate::workspaces::Caller;
 
 /// Chunks and shards that are read at once.
 const READ_AT_ONCE: usize = 16;
+/// Chunks that one page looks at: whoever asks for a rare state gets short pages, not slow ones.
+const LOOKED_AT_MAX: u32 = 64;
 /// Broadcasts whose counts stay at hand while they do not run.
 const TOTALS_AT_HAND: usize = 256;
 
@@ -162,7 +164,7 @@ impl Broadcasts {
 
     /// The counts of a broadcast: at hand while it runs, else read from its chunks.
     pub(super) async fn totals_of(&self, id: BroadcastId) -> Result<Tally, CommandError> {
-        if let Some(totals) = self.totals.get(&id) {
+        if let Some(totals) = self.totals.get(&id).filter(|totals| totals.is_whole()) {
             return Ok(totals.sum());
         }
         let audience = self.shards.view::<Broadcast, _>(id.0, |state| state.audience().copied()).await?;
@@ -183,14 +185,13 @@ impl Broadcasts {
             }
         });
         let outcome: Result<Vec<()>, CommandError> = read.buffer_unordered(READ_AT_ONCE).try_collect().await;
-        if outcome.is_err() {
-            self.totals.remove(&id);
-        }
         outcome?;
+        totals.set_whole();
         Ok(totals.sum())
     }
 
-    /// A page of the ledger after a place, optionally only those in a state.
+    /// A page of the ledger after a place, optionally only those in a state. A page may be shorter, even empty, while there
+    /// are more.
     ///
     /// # Errors
     /// See [`CommandError`].
@@ -207,14 +208,21 @@ impl Broadcasts {
         let chunks = audience.map_or(0, |audience| audience.chunks);
         let mut page = RecipientPage { items: Vec::new(), next: None };
         let (mut chunk, mut from) = after.map_or((0, 0), |(chunk, index)| (chunk, index.saturating_add(1)));
+        let end = chunk.saturating_add(LOOKED_AT_MAX);
         while chunk < chunks {
+            if chunk == end {
+                page.next = Some((chunk - 1, CHUNK_MAX));
+                return Ok(page);
+            }
             let views = self.chunk_views(id, chunk).await?;
-            let mut who =
-                self.shards.recipients(self.chunk(id, chunk)).await?.into_iter().map(Some).collect::<Vec<_>>();
-            for (index, view) in (0..CHUNK_MAX).zip(views).skip(usize::from(from)) {
-                if only.is_some_and(|only| view.state != only) {
-                    continue;
-                }
+            let wanted = |view: &RecipientView| only.is_none_or(|only| view.state == only);
+            // Who they are is read only where somebody is to be shown.
+            let mut who = Vec::new();
+            if views.iter().skip(usize::from(from)).any(wanted) {
+                who.extend(self.shards.recipients(self.chunk(id, chunk)).await?.into_iter().map(Some));
+            }
+            let rows = (0..CHUNK_MAX).zip(views).skip(usize::from(from));
+            for (index, view) in rows.filter(|(_, view)| wanted(view)) {
                 let who = who.get_mut(usize::from(index)).and_then(Option::take);
                 page.items.push(RecipientShown { chunk, index, who, view });
                 if page.items.len() == limit {

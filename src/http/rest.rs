@@ -4,6 +4,7 @@ mod broadcasts;
 mod contacts;
 mod conversations;
 mod events;
+mod given;
 mod inbox;
 mod messages;
 mod webhook_list;

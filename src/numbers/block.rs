@@ -100,6 +100,15 @@ pub struct BlockItem {
     pub message: OutboundMessage,
 }
 
+impl BlockItem {
+    /// That its call was never begun, as of `at`.
+    #[must_use]
+    pub const fn released(&self, at: Timestamp) -> Said {
+        let Self { index, attempt, customer, counted, .. } = *self;
+        Said { index, attempt, customer, counted, outcome: None, at }
+    }
+}
+
 /// What became of one claimed message.
 #[derive(Clone, Debug)]
 pub struct Said {

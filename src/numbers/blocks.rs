@@ -17,7 +17,7 @@ use super::call;
 use super::dispatch::{Dispatch, PAUSE};
 use crate::domain::broadcast::{BLOCK_MAX, Turns};
 use crate::domain::ids::BroadcastId;
-use crate::domain::number::{Number, NumberCommand};
+use crate::domain::number::{Number, NumberCommand, SLOW_DOWN_ONCE_IN};
 use crate::domain::outbound::{ErrorClass, SendOutcome};
 use crate::domain::time::Timestamp;
 
@@ -47,6 +47,8 @@ pub(super) struct Blocks {
     in_flight: Cell<usize>,
     unreached: Cell<u32>,
     not_before: Cell<Option<Instant>>,
+    /// The trouble that the number was told of last, and when the call began that showed it.
+    troubled: Cell<Option<(ErrorClass, Timestamp)>>,
     /// What replies leave of the rate, while somebody answers.
     courteous: RefCell<Option<Arc<Bucket>>>,
     pub(super) woken: tokio::sync::Notify,
@@ -77,6 +79,7 @@ impl Blocks {
             in_flight: Cell::new(0),
             unreached: Cell::new(0),
             not_before: Cell::new(None),
+            troubled: Cell::new(None),
             courteous: RefCell::default(),
             woken: tokio::sync::Notify::new(),
         }
@@ -219,7 +222,9 @@ impl Dispatch {
             while self.has_room() && !self.reply_waits(now) {
                 let Some(customer) = block.unsent.borrow().front().map(|item| item.customer) else { break };
                 if block.marketing && self.numbers.withdrawn.has(account.channel, customer) {
-                    if let Some(item) = block.unsent.borrow_mut().pop_front() {
+                    let next = block.unsent.borrow_mut().pop_front();
+                    if let Some(item) = next {
+                        self.pairs.borrow_mut().give_back(customer);
                         // Its next turn reads the gate, which says why it is passed over.
                         self.heard(block, item.index, item.attempt, customer, item.counted, None);
                     }
@@ -284,6 +289,8 @@ impl Dispatch {
         match outcome {
             SendOutcome::Rejected { failure, retry_after } => {
                 self.blocks.unreached.set(0);
+                // It was not sent, so it is none of the customer's messages.
+                self.pairs.borrow_mut().give_back(customer);
                 let class = match failure.class {
                     ErrorClass::RatePair => {
                         let pause = retry_after.unwrap_or(self.numbers.settings.pair_rate.interval);
@@ -295,12 +302,19 @@ impl Dispatch {
                     class @ (ErrorClass::Auth | ErrorClass::Account) => class,
                     _ => return,
                 };
+                // Refusals of one burst say one thing.
+                let told = self.blocks.troubled.get();
+                if told.is_some_and(|(known, at)| known == class && began < at + SLOW_DOWN_ONCE_IN) {
+                    return;
+                }
+                self.blocks.troubled.set(Some((class, began)));
                 let trouble = NumberCommand::NumberTrouble { code: failure.code, class, at: began };
                 if let Err(error) = self.numbers.shards.ask::<Number>(self.account.0, trouble).await {
                     tracing::warn!(account = %self.account, %error, "failed to tell the number of its trouble");
                 }
             }
             SendOutcome::NotSent { .. } => {
+                self.pairs.borrow_mut().give_back(customer);
                 let times = self.blocks.unreached.get().saturating_add(1);
                 self.blocks.unreached.set(times);
                 let pause = (PAUSE * 2_u32.saturating_pow(times.min(6))).min(UNREACHED_MAX);

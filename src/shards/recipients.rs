@@ -155,8 +155,7 @@ impl Shards {
         Ok(ids)
     }
 
-    /// A shard's broadcasts of a workspace, or of all, before a place, latest first; at most `limit`. With each whether
-    /// it was over when it was last written down.
+    /// A shard's broadcasts of a workspace before a place, latest first; at most `limit`.
     ///
     /// # Errors
     /// The shard or the store did not answer.

@@ -2,7 +2,6 @@
 
 mod accounts;
 mod apps;
-mod given;
 mod keys;
 mod labels;
 mod limits;

@@ -59,8 +59,12 @@ async fn everybody_gets_it_once_and_every_receipt_counts() {
     let path = made(&house, &draft(&house, "Orders", &json!({"everyone": true}))).await;
     let refused = house.post(&format!("{path}/pause"), admin, &json!({})).await;
     assert_eq!(refused.problem(409), "wrong_state");
+    let mut socket = house.agent(house.token("AGENT1_TOKEN")).await;
     let sending = act(&house, &path, "publish").await;
     assert_eq!(sending["status"], "sending");
+    let progress = socket.until("broadcast.progress").await;
+    assert!(path.ends_with(progress["key"].as_str().expect("which")), "{progress}");
+    assert_eq!(progress["data"]["recipients"], PEOPLE, "{progress}");
     let read = until(&house, &path, "everybody read it", |shown| shown["counts"]["read"] == PEOPLE).await;
     assert_eq!((&read["status"], &read["frozen"]["recipients"]), (&json!("sent"), &json!(PEOPLE)), "{read}");
     assert_eq!(read["metrics"]["read_rate"], 1.0);

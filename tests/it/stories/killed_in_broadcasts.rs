@@ -89,6 +89,16 @@ async fn nobody_has_it_twice_and_nobody_is_lost() {
     let told = format!("{kills} kills, {all} recipients: {sums:?}\n");
     std::io::stdout().write_all(told.as_bytes()).expect("the verdict is told");
     process.kill();
+    for path in &broadcasts {
+        let id = path.rsplit('/').next().expect("an id");
+        let ledger = format!("sandbox.ledger_path={}", witness.path().display());
+        let mut verify = std::process::Command::new(env!("CARGO_BIN_EXE_tidegate"));
+        verify.args(["verify", "broadcast", id, "--json", "--set", &ledger]).arg("--data").arg(data.path());
+        let told = verify.output().expect("it runs");
+        let counted: Value = serde_json::from_slice(&told.stdout).expect("JSON");
+        assert_eq!((told.status.code(), &counted["agrees"]), (Some(0), &json!(true)), "{counted}");
+        assert_eq!(counted["provider"]["twice"], 0, "{counted}");
+    }
 }
 
 /// How many recipients the provider has answered about.

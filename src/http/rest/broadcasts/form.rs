@@ -8,6 +8,7 @@ use crate::domain::broadcast::job::Doubtful;
 use crate::domain::ids::AccountId;
 use crate::domain::message::MessageContent;
 use crate::http::Problem;
+use crate::http::rest::given::given;
 
 /// A broadcast, or what is to change of one. A field that is left out stays as it is.
 #[derive(Deserialize)]
@@ -81,9 +82,4 @@ impl BroadcastForm {
 
 fn content<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<MessageContent>, D::Error> {
     read_content(deserializer).map(Some)
-}
-
-/// A field that was given, also as `null`.
-fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(field: D) -> Result<Option<Option<T>>, D::Error> {
-    Option::deserialize(field).map(Some)
 }

@@ -3,7 +3,6 @@
 use actix_web::{HttpResponse, HttpResponseBuilder, web};
 use serde::{Deserialize, Serialize};
 
-use super::given::given;
 use super::pages::page;
 use crate::domain::ids::{AccountId, AppId, LimitScopeId};
 use crate::domain::inbound::Quality;
@@ -18,6 +17,7 @@ use crate::http::etag::etag;
 use crate::http::idempotency::Terms;
 use crate::http::json::{Body, Query};
 use crate::http::paging::{Listed, Paging};
+use crate::http::rest::given::given;
 use crate::http::rest::id_in_path;
 use crate::http::{Asker, Edge, Problem};
 use crate::shards::CommandError;

@@ -3,13 +3,13 @@
 use actix_web::{HttpResponse, web};
 use serde::{Deserialize, Serialize};
 
-use super::given::given;
 use crate::domain::ids::WorkspaceId;
 use crate::domain::recall::Asked;
 use crate::domain::workspace::{NAME_SLOT, Scope, Settings, WorkspaceChange};
 use crate::http::etag::etag;
 use crate::http::idempotency::Terms;
 use crate::http::json::Body;
+use crate::http::rest::given::given;
 use crate::http::{Asker, Edge, Problem};
 
 /// The longest time after which messages are erased, in days: ten years.
