@@ -12,6 +12,7 @@ use crate::domain::broadcast::{CompiledMessage, FrozenRecipient, RecipientState,
 use crate::domain::consent::MARKETING;
 use crate::domain::inbound::TemplateStatus;
 use crate::domain::message::MessageContent;
+use crate::domain::number::Number;
 use crate::domain::outbound::OutboundMessage;
 use crate::domain::refusal::Refusal;
 use crate::domain::time::Timestamp;
@@ -64,7 +65,12 @@ impl Run {
             }
             _ => {
                 self.hold(now + PAUSE, LimitedBy::Paused);
-                self.halt(HaltReason::Account).await;
+                // The turn knows the number as it was a moment ago: somebody may have let it send again since, and this
+                // broadcast with it.
+                let still = move |number: &Number| number.may_initiate(now).is_err();
+                if self.broadcasts.shards.view::<Number, _>(self.account.0, still).await.unwrap_or(false) {
+                    self.halt(HaltReason::Account).await;
+                }
             }
         }
     }

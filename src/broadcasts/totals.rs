@@ -42,8 +42,13 @@ impl Totals {
 
     /// What a chunk last said.
     pub(super) fn of(&self, chunk: u32) -> Tally {
+        self.at(chunk).1
+    }
+
+    /// What a chunk last said, and at which version.
+    pub(super) fn at(&self, chunk: u32) -> (u64, Tally) {
         let chunks = self.chunks.lock().unwrap_or_else(PoisonError::into_inner);
-        chunks.get(chunk as usize).map(|(_, tally)| *tally).unwrap_or_default()
+        chunks.get(chunk as usize).copied().unwrap_or_default()
     }
 
     /// The chunks that have recipients in a state.
@@ -74,7 +79,7 @@ mod tests {
         assert_eq!(totals.take(1, 1, Tally::pending(9)), Tally::pending(5));
         totals.take(0, 1, Tally::pending(2));
         assert_eq!(totals.sum(), Tally::pending(7));
-        assert_eq!((totals.of(1), totals.of(9)), (Tally::pending(5), Tally::default()));
+        assert_eq!((totals.at(1), totals.of(9)), ((2, Tally::pending(5)), Tally::default()));
         assert!(!totals.is_whole());
         totals.set_whole();
         assert!(totals.is_whole());

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 
@@ -25,6 +26,9 @@ use crate::workspaces::Caller;
 
 /// Chunks and shards that are read at once.
 const READ_AT_ONCE: usize = 16;
+/// How often, and after which pause, a recount looks whether what is shown of a chunk has followed its last commit.
+const FOLLOWED_WITHIN: u32 = 200;
+const FOLLOWED_PAUSE: Duration = Duration::from_millis(5);
 /// Chunks that one page looks at: whoever asks for a rare state gets short pages, not slow ones.
 const LOOKED_AT_MAX: u32 = 64;
 /// Broadcasts whose counts stay at hand while they do not run.
@@ -250,14 +254,13 @@ impl Broadcasts {
     /// See [`CommandError`].
     pub async fn count_again(&self, id: BroadcastId) -> Result<Recount, CommandError> {
         let audience = self.shards.view::<Broadcast, _>(id.0, |state| state.audience().copied()).await?;
-        let mut recount =
-            Recount { shown: self.totals_of(id).await?, counted: Tally::default(), chunks_that_differ: 0 };
+        let mut recount = Recount { shown: Tally::default(), counted: Tally::default(), chunks_that_differ: 0 };
+        self.totals_of(id).await?;
         for chunk in 0..audience.map_or(0, |audience| audience.chunks) {
-            let views = self.chunk_views(id, chunk).await?;
-            let counted = Tally::of_rows(views.iter().map(|view| (view.state, view.replied)));
-            let own = self.shards.view::<Chunk, _>(self.chunk(id, chunk), |chunk| *chunk.tally()).await?;
+            let (shown, own, counted) = self.count_chunk(id, chunk).await?;
             recount.chunks_that_differ += u32::from(own != counted);
             recount.counted += counted;
+            recount.shown += shown;
         }
         Ok(recount)
     }
@@ -300,6 +303,26 @@ impl Broadcasts {
     async fn chunk_views(&self, id: BroadcastId, chunk: u32) -> Result<Vec<RecipientView>, CommandError> {
         let views = |chunk: &Chunk| (0..CHUNK_MAX).map_while(|index| chunk.recipient(index)).collect();
         self.shards.view::<Chunk, _>(self.chunk(id, chunk), views).await
+    }
+
+    /// A chunk's counts as they are shown, as it keeps them, and as its rows add up, all of one version: what is shown
+    /// follows a commit by a moment, and a difference that lasts no longer is none.
+    async fn count_chunk(&self, id: BroadcastId, chunk: u32) -> Result<(Tally, Tally, Tally), CommandError> {
+        let mut tries = 0;
+        loop {
+            let rows = |state: &Chunk| {
+                let rows = (0..CHUNK_MAX).map_while(|index| state.recipient(index));
+                (state.version(), *state.tally(), Tally::of_rows(rows.map(|view| (view.state, view.replied))))
+            };
+            let (version, own, counted) = self.shards.view::<Chunk, _>(self.chunk(id, chunk), rows).await?;
+            // Counts that are not at hand are read from the chunks when they are shown.
+            let shown = self.totals.get(&id).map_or((version, own), |totals| totals.at(chunk));
+            if shown.0 == version || tries == FOLLOWED_WITHIN {
+                return Ok((shown.1, own, counted));
+            }
+            tries += 1;
+            tokio::time::sleep(FOLLOWED_PAUSE).await;
+        }
     }
 
     async fn may_read(&self, caller: &Caller, id: BroadcastId) -> Result<(), CommandError> {

@@ -27,8 +27,8 @@ use self::socket::AgentSocket;
 
 /// 2026-11-25T09:00:00Z, when every story begins.
 pub(crate) const MORNING: Timestamp = Timestamp(1_795_597_200_000);
-/// How long a story waits for what must come, in machine time.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// How long a story waits for what must come soon.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A server, its clock, its store and its provider.
 pub(crate) struct House {
@@ -226,7 +226,19 @@ where
 }
 
 /// The same with a patience of its own.
-pub(crate) async fn eventually_within<T, F>(within: Duration, what: &str, mut probe: impl FnMut() -> F) -> T
+pub(crate) async fn eventually_within<T, F>(within: Duration, what: &str, probe: impl FnMut() -> F) -> T
+where
+    F: Future<Output = Option<T>>,
+{
+    eventually_or(within, probe, || what.to_owned()).await
+}
+
+/// The same, and where it never comes, `missed` says what was seen instead.
+pub(crate) async fn eventually_or<T, F>(
+    within: Duration,
+    mut probe: impl FnMut() -> F,
+    missed: impl Fn() -> String,
+) -> T
 where
     F: Future<Output = Option<T>>,
 {
@@ -235,7 +247,7 @@ where
         if let Some(found) = probe().await {
             return found;
         }
-        assert!(tokio::time::Instant::now() < end, "it never came: {what}");
+        assert!(tokio::time::Instant::now() < end, "it never came: {}", missed());
         tokio::time::sleep(Duration::from_millis(3)).await;
     }
 }

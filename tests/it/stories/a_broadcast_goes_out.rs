@@ -1,11 +1,12 @@
 //! A broadcast goes out: made, published, sent once to everybody, its receipts counted, and every step refused where it
 //! does not fit.
 
+use std::cell::RefCell;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::house::{House, eventually};
+use crate::house::{House, PATIENCE, eventually_or};
 
 const PEOPLE: u64 = 25;
 
@@ -44,11 +45,17 @@ pub(super) async fn act(house: &House, path: &str, action: &str) -> Value {
 
 /// Reads a broadcast as time passes until it is as wanted.
 pub(super) async fn until(house: &House, path: &str, what: &str, wanted: impl Fn(&Value) -> bool) -> Value {
-    eventually(what, || async {
-        house.advance(Duration::from_millis(200));
-        let shown = house.get(path, house.token("ADMIN_TOKEN")).await.expect(200);
-        wanted(&shown).then_some(shown)
-    })
+    let last = RefCell::new(Value::Null);
+    eventually_or(
+        PATIENCE,
+        || async {
+            house.advance(Duration::from_millis(200));
+            let shown = house.get(path, house.token("ADMIN_TOKEN")).await.expect(200);
+            last.replace(shown.clone());
+            wanted(&shown).then_some(shown)
+        },
+        || format!("{what}: {}", last.borrow()),
+    )
     .await
 }
 
