@@ -4,6 +4,7 @@
 //! be meant. Nothing here awaits, keeps state or touches the world. Adding a platform is one folder
 //! and one arm in each function.
 
+pub mod prepared;
 pub mod token;
 pub mod whatsapp;
 

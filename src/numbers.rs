@@ -34,7 +34,7 @@ use crate::shards::{CommandError, Shards};
 use crate::workspaces::Workspaces;
 
 use self::actor::{Courtesy, Deliver, NumberActor, TakeTurns};
-pub use self::block::{Block, BlockItem, BlockName, BlockSource, BlockTurn, Pace, Pairs, Said};
+pub use self::block::{Block, BlockItem, BlockName, BlockSource, BlockTurn, Letter, Pace, Pairs, Said};
 use self::bucket::Bucket;
 pub use self::queue::Reply;
 use self::withdrawn::Withdrawn;

@@ -4,7 +4,10 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
+
 use super::run::{LimitedBy, Run, locked};
+use crate::channels::prepared::Prepared;
 use crate::channels::token::CallbackToken;
 use crate::domain::broadcast::chunk::{BlockClaim, Chunk, ChunkAnswer, ChunkCommand};
 use crate::domain::broadcast::job::HaltReason;
@@ -17,7 +20,7 @@ use crate::domain::outbound::OutboundMessage;
 use crate::domain::refusal::Refusal;
 use crate::domain::time::Timestamp;
 use crate::domain::window::{Form, Sending, Standing, Window};
-use crate::numbers::{Block, BlockItem, BlockName, BlockTurn};
+use crate::numbers::{Block, BlockItem, BlockName, BlockTurn, Letter};
 use crate::shards::{CommandError, Gate};
 
 /// The pause after something did not answer.
@@ -135,9 +138,14 @@ impl Run {
         let lost = candidates.iter().copied().filter(|one| attempt_of(one.index).is_none());
         self.give_back(lost, &page, turn).await;
         let Some(message) = self.message.get() else { return Ok((None, more, next)) };
+        let prepared = self.prepared.get_or_init(|| {
+            let content = |texts: &[String]| message.with(texts);
+            Prepared::new(turn.channel, &turn.sender, message.texts_filled(), content)
+        });
+        let writer = (message, prepared.as_ref());
         let items: Vec<BlockItem> = candidates
             .iter()
-            .filter_map(|one| Some(self.item(chunk, *one, attempt_of(one.index)?, recipient(one.index)?, message)))
+            .filter_map(|one| Some(self.item(chunk, *one, attempt_of(one.index)?, recipient(one.index)?, writer)))
             .collect();
         if asked_at.elapsed() > ANSWER_WORTH {
             // What the gates said is too old by now: nothing of it was begun.
@@ -305,16 +313,22 @@ impl Run {
         one: Candidate,
         attempt: u16,
         recipient: &FrozenRecipient,
-        message: &CompiledMessage,
+        (message, prepared): (&CompiledMessage, Option<&Prepared>),
     ) -> BlockItem {
-        let token = CallbackToken::Broadcast { broadcast: self.id, chunk, index: one.index, attempt }.to_string();
-        let message = OutboundMessage {
-            to: vec![recipient.to.clone()],
-            content: message.with(&recipient.texts),
-            reply_to: None,
-            token,
-        };
-        BlockItem { index: one.index, attempt, customer: recipient.address, counted: one.counted, message }
+        let token = CallbackToken::Broadcast { broadcast: self.id, chunk, index: one.index, attempt };
+        let written = prepared.and_then(|prepared| {
+            let body = prepared.write(&recipient.to, &token, &recipient.texts)?;
+            Some(Letter::Written { path: Arc::clone(&prepared.path), body: Bytes::from(body) })
+        });
+        let letter = written.unwrap_or_else(|| {
+            Letter::InFull(Box::new(OutboundMessage {
+                to: vec![recipient.to.clone()],
+                content: message.with(&recipient.texts),
+                reply_to: None,
+                token: token.to_string(),
+            }))
+        });
+        BlockItem { index: one.index, attempt, customer: recipient.address, counted: one.counted, letter }
     }
 }
 

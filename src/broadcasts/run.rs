@@ -9,6 +9,7 @@ use tokio::sync::Notify;
 
 use super::Broadcasts;
 use super::open_chunks::OpenChunks;
+use crate::channels::prepared::Prepared;
 use crate::domain::broadcast::chunk::Ending;
 use crate::domain::broadcast::job::{Broadcast, HaltReason, Plan, Status};
 use crate::domain::broadcast::{BLOCK_MAX, CompiledMessage, FrozenRecipient};
@@ -66,6 +67,8 @@ pub(super) struct Run {
     steered: Mutex<Steered>,
     pub(super) chunks: Mutex<OpenChunks>,
     pub(super) message: OnceLock<CompiledMessage>,
+    /// The message with places for what differs; none where each is written in full.
+    pub(super) prepared: OnceLock<Option<Prepared>>,
     pace: Mutex<Option<(u32, Arc<Pace>)>>,
     pages: Mutex<VecDeque<(u32, Arc<Vec<FrozenRecipient>>)>>,
     /// Not before: something it needs did not answer, or gave a time.
@@ -121,6 +124,7 @@ impl Run {
             steered: Mutex::new(steered),
             chunks: Mutex::default(),
             message: OnceLock::new(),
+            prepared: OnceLock::new(),
             pace: Mutex::default(),
             pages: Mutex::default(),
             held: Mutex::default(),

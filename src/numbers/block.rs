@@ -3,6 +3,7 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use futures_util::future::LocalBoxFuture;
 
 use super::bucket::Bucket;
@@ -40,6 +41,8 @@ pub struct BlockTurn {
     pub workspace: WorkspaceId,
     /// The number's channel.
     pub channel: Channel,
+    /// The provider's id of the number.
+    pub sender: String,
     /// The portfolio whose messaging limit it shares.
     pub limit_scope: LimitScopeId,
     /// The number's pairs.
@@ -97,7 +100,20 @@ pub struct BlockItem {
     /// It counts against the messaging limit, and has its permit.
     pub counted: bool,
     /// The message.
-    pub message: OutboundMessage,
+    pub letter: Letter,
+}
+
+/// A message of a block.
+pub enum Letter {
+    /// Written when it was claimed.
+    Written {
+        /// The path below the account's base URL.
+        path: Arc<str>,
+        /// The body.
+        body: Bytes,
+    },
+    /// To be written by its channel.
+    InFull(Box<OutboundMessage>),
 }
 
 impl BlockItem {

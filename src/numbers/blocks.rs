@@ -164,6 +164,7 @@ impl Dispatch {
                 may_initiate: standing.may_initiate.clone(),
                 workspace: account.workspace,
                 channel: account.channel,
+                sender: account.sender.clone(),
                 limit_scope: account.limit_scope,
                 pairs: Pairs(Rc::clone(self)),
             };
@@ -276,7 +277,7 @@ impl Dispatch {
         self.arbiter_calls.set(self.arbiter_calls.get() + 1);
         tokio::task::spawn_local(async move {
             let began = dispatch.now();
-            let outcome = call::send(&dispatch.client, &account, &item.message).await;
+            let outcome = call::deliver(&dispatch.client, &account, item.letter).await;
             dispatch.blocks.in_flight.set(dispatch.blocks.in_flight.get().saturating_sub(1));
             dispatch.arbiter_calls.set(dispatch.arbiter_calls.get().saturating_sub(1));
             dispatch.learn(&outcome, item.customer, began).await;
@@ -309,7 +310,9 @@ impl Dispatch {
                 }
                 self.blocks.troubled.set(Some((class, began)));
                 let trouble = NumberCommand::NumberTrouble { code: failure.code, class, at: began };
-                if let Err(error) = self.numbers.shards.ask::<Number>(self.account.0, trouble).await {
+                // Rare, and large: calls that are accepted do not carry it along.
+                let told = Box::pin(self.numbers.shards.ask::<Number>(self.account.0, trouble)).await;
+                if let Err(error) = told {
                     tracing::warn!(account = %self.account, %error, "failed to tell the number of its trouble");
                 }
             }

@@ -6,9 +6,10 @@ use bytes::Bytes;
 use hyper::Method;
 
 use super::account::Account;
+use super::block::Letter;
 use crate::channels::{self, ChannelError};
 use crate::domain::message::ProviderMessageId;
-use crate::domain::outbound::{ErrorClass, Failure, OutboundMessage, ProviderCall, SendOutcome};
+use crate::domain::outbound::{ErrorClass, Failure, OutboundMessage, SendOutcome};
 use crate::providers::http::{CallRequest, CallResult, HttpClient};
 
 /// How long a courtesy may take: nobody waits for it.
@@ -16,12 +17,23 @@ const COURTESY_WITHIN: Duration = Duration::from_secs(3);
 
 /// Sends a message and says what is known about it.
 pub(super) async fn send(client: &HttpClient, account: &Account, message: &OutboundMessage) -> SendOutcome {
-    let call = match channels::encode(account.channel, message, &account.sender) {
-        Ok(call) => call,
-        Err(error) => return unwritable(&error),
-    };
+    match channels::encode(account.channel, message, &account.sender) {
+        Ok(call) => ask(client, account, &call.path, Bytes::from(call.body)).await,
+        Err(error) => unwritable(&error),
+    }
+}
+
+/// Sends a message of a block and says what is known about it.
+pub(super) async fn deliver(client: &HttpClient, account: &Account, letter: Letter) -> SendOutcome {
+    match letter {
+        Letter::Written { path, body } => ask(client, account, &path, body).await,
+        Letter::InFull(message) => Box::pin(send(client, account, &message)).await,
+    }
+}
+
+async fn ask(client: &HttpClient, account: &Account, path: &str, body: Bytes) -> SendOutcome {
     let started = tokio::time::Instant::now();
-    let result = carry(client, account, call, None).await;
+    let result = carry(client, account, path, body, None).await;
     metrics::histogram!("tidegate_provider_call_seconds").record(started.elapsed().as_secs_f64());
     match result {
         CallResult::NotSent(reason) => SendOutcome::NotSent { reason: reason.to_string() },
@@ -38,19 +50,25 @@ pub(super) async fn send(client: &HttpClient, account: &Account, message: &Outbo
 /// Marks a customer's message as read, or shows that somebody types.
 pub(super) async fn courtesy(client: &HttpClient, account: &Account, message: &ProviderMessageId, typing: bool) {
     if let Ok(call) = channels::mark_read(account.channel, message, &account.sender, typing) {
-        let result = carry(client, account, call, Some(COURTESY_WITHIN)).await;
+        let result = carry(client, account, &call.path, Bytes::from(call.body), Some(COURTESY_WITHIN)).await;
         tracing::debug!(answered = matches!(result, CallResult::Answered(_)), "told the provider what was read");
     }
 }
 
-async fn carry(client: &HttpClient, account: &Account, call: ProviderCall, deadline: Option<Duration>) -> CallResult {
+async fn carry(
+    client: &HttpClient,
+    account: &Account,
+    path: &str,
+    body: Bytes,
+    deadline: Option<Duration>,
+) -> CallResult {
     let request = CallRequest {
         base_url: &account.base_url,
         method: Method::POST,
-        path: &call.path,
+        path,
         bearer: account.token.as_ref(),
         headers: &[],
-        body: Bytes::from(call.body),
+        body,
         deadline,
     };
     client.call(request).await

@@ -180,7 +180,7 @@ impl HttpClient {
     }
 
     async fn carry(&self, call: &CallRequest<'_>, gate: &mut Option<Arc<Gate>>) -> CallResult {
-        let Some(request) = written(call) else {
+        let Some(mut request) = written(call) else {
             return CallResult::NotSent(NotSentReason::Unwritable);
         };
         let Some(pool) = self.pool(call.base_url) else {
@@ -197,7 +197,7 @@ impl HttpClient {
             // Waiting here lets a connection that the other side has closed say so.
             if connection.sender.ready().await.is_ok() && connection.gate.open() {
                 *gate = Some(Arc::clone(&connection.gate));
-                match connection.sender.try_send_request(request.clone()).await {
+                match connection.sender.try_send_request(request).await {
                     Ok(response) => {
                         let (head, body) = response.into_parts();
                         if body.size_hint().lower() > self.options.answer_bytes_max as u64 {
@@ -219,7 +219,11 @@ impl HttpClient {
                         let reason = if garbage { UnknownReason::Garbage } else { UnknownReason::Closed };
                         return CallResult::Unknown(reason);
                     }
-                    Err(_) => {}
+                    // Nothing left: the same goes by another connection.
+                    Err(mut failed) => match failed.take_message().or_else(|| written(call)) {
+                        Some(unsent) => request = unsent,
+                        None => return CallResult::NotSent(NotSentReason::Unwritable),
+                    },
                 }
             }
             if !lease.reused {

@@ -64,6 +64,12 @@ impl CompiledMessage {
         self.texts.iter().map(|text| text.fill(&value)).collect()
     }
 
+    /// How many texts [`Self::fill`] gives for a recipient.
+    #[must_use]
+    pub fn texts_filled(&self) -> usize {
+        if self.variables().next().is_none() { 0 } else { self.texts.len() }
+    }
+
     /// The message with a recipient's texts in it, as [`Self::fill`] gave them.
     #[must_use]
     pub fn with(&self, texts: &[String]) -> MessageContent {
@@ -134,6 +140,7 @@ mod tests {
         assert_eq!(message.variables().collect::<Vec<_>>(), ["city", "first_name"]);
         let texts = message.fill(|name| (name == "first_name").then_some("Ann")).unwrap();
         assert_eq!(texts, ["https://example.test/x.png", "Ann", "10 %"]);
+        assert_eq!(message.texts_filled(), 3);
         let MessageContent::Template { fills, .. } = message.with(&texts) else { panic!("it is a template") };
         assert_eq!(fills[1].parameters, [text("Ann"), text("10 %")]);
         assert_eq!(message.written(), &template(), "what was written stays as it was");
@@ -143,7 +150,7 @@ mod tests {
     fn a_message_without_variables_keeps_nothing_for_each() {
         let hello = MessageContent::Text { body: "Hello".into() };
         let message = CompiledMessage::compile(hello.clone(), |_| false).unwrap();
-        assert_eq!(message.fill(|_| None).unwrap(), Vec::<String>::new());
+        assert_eq!((message.fill(|_| None).unwrap(), message.texts_filled()), (Vec::<String>::new(), 0));
         assert_eq!(message.with(&[]), hello);
     }
 

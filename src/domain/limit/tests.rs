@@ -176,6 +176,13 @@ proptest! {
             prop_assert!(customers.len() <= limit as usize, "{} customers in the day to {}", customers.len(), end);
         }
         live.assert_replays();
+        // What is kept of it says the same, now and later.
+        let kept: LimitScope = rmp_serde::from_slice(&rmp_serde::to_vec_named(&live.state).unwrap()).unwrap();
+        prop_assert_eq!(&kept, &live.state);
+        for at in [now, now + DAY_MS / 2, now + DAY_MS].map(Timestamp) {
+            let told = |scope: &LimitScope| (scope.used(&live.rules, at), scope.free_at(&live.rules, at));
+            prop_assert_eq!(told(&kept), told(&live.state));
+        }
     }
 }
 

@@ -45,7 +45,8 @@ impl Pool {
         if !fresh && let Some(connection) = idle {
             return Ok(Lease { connection, reused: true, permit });
         }
-        let connection = connect(url, tls, self.connect_deadline).await?;
+        // Rare, and large: a call that finds a connection does not carry it along.
+        let connection = Box::pin(connect(url, tls, self.connect_deadline)).await?;
         Ok(Lease { connection, reused: false, permit })
     }
 
