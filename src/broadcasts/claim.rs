@@ -197,7 +197,8 @@ impl Run {
             .map(|index| page.get(usize::from(*index)).map(|known| (known.address, known.conversation)))
             .collect();
         let asked: Vec<_> = named.iter().flatten().copied().collect();
-        let gates = self.broadcasts.shards.gates(turn.workspace, turn.channel, MARKETING, &asked).await?;
+        let topic = plan.marketing.then_some(MARKETING);
+        let gates = self.broadcasts.shards.gates(turn.workspace, turn.channel, topic, &asked).await?;
         let mut gates = gates.into_iter();
         let needs_opt_in = self.needs_opt_in();
         let mut candidates = Vec::with_capacity(due.len());

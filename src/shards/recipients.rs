@@ -71,7 +71,8 @@ impl Shards {
         Ok(page.into_iter().nth(usize::from(index - first)))
     }
 
-    /// What the gates say of recipients, in the order asked: one reading of all their rows, which wakes nobody.
+    /// What the gates say of recipients, in the order asked: one reading of all their rows, which wakes nobody. Consent is
+    /// read where a topic is named.
     ///
     /// # Errors
     /// The store did not answer.
@@ -79,17 +80,19 @@ impl Shards {
         &self,
         workspace: WorkspaceId,
         channel: Channel,
-        topic: &str,
+        topic: Option<&str>,
         recipients: &[(AddressId, ConversationId)],
     ) -> Result<Vec<Gate>, CommandError> {
-        let consents =
-            recipients.iter().map(|(address, _)| rows::consent_gate_key(workspace, channel, *address, topic));
         let windows = recipients.iter().map(|(_, conversation)| rows::window_gate_key(*conversation));
-        let keys: Vec<RowKey> = consents.chain(windows).collect();
-        let mut found = read(self.node().store.get_many(&keys).await)?;
-        let windows = found.split_off(recipients.len());
+        let consents = topic.into_iter().flat_map(|topic| {
+            recipients.iter().map(move |(address, _)| rows::consent_gate_key(workspace, channel, *address, topic))
+        });
+        let keys: Vec<RowKey> = windows.chain(consents).collect();
+        let mut windows = read(self.node().store.get_many(&keys).await)?;
+        let consents = windows.split_off(recipients.len().min(windows.len()));
+        let consents = consents.into_iter().chain(std::iter::repeat(None));
         let mut gates = Vec::with_capacity(recipients.len());
-        for (consent, window) in found.into_iter().zip(windows) {
+        for (window, consent) in windows.into_iter().zip(consents) {
             let withdrawn = consent.map(|row| read(rows::value::<bool>(Table::ConsentGate, &row.value))).transpose()?;
             let opened_at =
                 window.map(|row| read(rows::value::<Option<Timestamp>>(Table::WindowGate, &row.value))).transpose()?;
