@@ -110,7 +110,10 @@ async fn a_line_is_answered_before_the_next_one_is_sent() {
         .expect("a request");
     let line = |number: u32| Bytes::from(format!("{}\n", person(number, "Ada")));
     lines.send(line(1)).await.expect("it is taken");
-    let mut answers = sender.send_request(request).await.expect("an answer").into_body().into_data_stream();
+    let answer = sender.send_request(request).await.expect("an answer");
+    // Nothing else goes by this connection, and whoever keeps it is told.
+    assert_eq!(answer.headers().get("connection").map(|value| value.as_bytes()), Some(&b"close"[..]));
+    let mut answers = answer.into_body().into_data_stream();
     for number in 1..=3 {
         let answer = answers.next().await.expect("an answer to the line").expect("a chunk");
         assert_eq!(statuses(&[read(answer.trim_ascii())]), [(u64::from(number), "created".to_owned())]);

@@ -109,7 +109,8 @@ async fn post_batches(
     posted: Arc<Posted>,
     batches: Arc<Mutex<mpsc::UnboundedReceiver<Vec<Send>>>>,
 ) -> Result<()> {
-    let mut connection = Connection::open(target.addr).await?;
+    // Opened with the first post: a server hangs up on whoever connects and says nothing.
+    let mut connection = None;
     loop {
         let next = batches.lock().await.recv().await;
         let Some(batch) = next else { return Ok(()) };
@@ -117,8 +118,11 @@ async fn post_batches(
             let request = request(&target.path, &batch, kind);
             let mut tries = 0;
             loop {
-                // Whoever refuses may close the connection, too.
-                let status = match connection.call(&request).await {
+                let open = match &mut connection {
+                    Some(open) => open,
+                    none => none.insert(Connection::open(target.addr).await?),
+                };
+                let status = match open.call(&request).await {
                     Ok(200) => break,
                     Ok(status) => u64::from(status),
                     Err(_) => 0,
@@ -129,8 +133,9 @@ async fn post_batches(
                 if tries > AGAIN_MAX {
                     bail!("a post was refused {tries} times");
                 }
+                // Whoever refuses may close the connection, too.
+                connection = None;
                 sleep(AGAIN_AFTER).await;
-                connection = Connection::open(target.addr).await?;
             }
             posted.posts.fetch_add(1, Ordering::Relaxed);
             posted.receipts.fetch_add(batch.len() as u64, Ordering::Relaxed);

@@ -43,7 +43,10 @@ pub(super) async fn upsert(
         .map(|answer| line(&answer))
         .ready_chunks(BULK_AT_ONCE)
         .map(|lines| Ok::<Bytes, actix_web::Error>(Bytes::from(lines.concat())));
-    Ok(HttpResponse::Ok().insert_header((CONTENT_TYPE, "application/x-ndjson")).streaming(Box::pin(chunks)))
+    let mut answer = HttpResponse::Ok();
+    // An answer that begins before its request has ended is the last of its connection, and a client is told so.
+    answer.force_close().insert_header((CONTENT_TYPE, "application/x-ndjson"));
+    Ok(answer.streaming(Box::pin(chunks)))
 }
 
 fn line(answer: &BulkAnswer<Problem>) -> String {
