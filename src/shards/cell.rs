@@ -2,6 +2,7 @@
 
 use std::any::Any;
 use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
 use std::rc::Rc;
 
 use super::entity_actor::EntityActor;
@@ -14,12 +15,13 @@ use crate::store::Position;
 /// The version byte of a snapshot.
 const SNAPSHOT_VERSION: u8 = 1;
 
-/// The state of one entity. Answers, reads, pushes and lists see `committed`; decisions are taken on
-/// `pending` while commits are under way.
+/// The state of one entity. Answers, reads, pushes and lists see `committed`; decisions are taken on the last
+/// of `pending` while commits are under way.
 pub(super) struct EntityCell<E: Kind> {
     committed: RefCell<E>,
-    pending: RefCell<Option<Box<E>>>,
-    in_flight: Cell<u32>,
+    /// The state after each decision whose commit is under way, in their order. (Each is a copy in any case; kept, it
+    /// saves applying the events once more. At most as many as may wait for one entity.)
+    pending: RefCell<VecDeque<Box<E>>>,
     position: Cell<Position>,
     waiting: Cell<u32>,
     used_at: Cell<Timestamp>,
@@ -33,7 +35,6 @@ impl<E: Kind> EntityCell<E> {
         Self {
             committed: RefCell::default(),
             pending: RefCell::default(),
-            in_flight: Cell::new(0),
             position: Cell::new(0),
             waiting: Cell::new(0),
             used_at: Cell::new(used_at),
@@ -57,7 +58,7 @@ impl<E: Kind> EntityCell<E> {
 
     /// Reads the state on which the next decision is taken.
     pub(super) fn with_current<R>(&self, read: impl FnOnce(&E) -> R) -> R {
-        match self.pending.borrow().as_deref() {
+        match self.pending.borrow().back() {
             Some(pending) => read(pending),
             None => read(&self.committed.borrow()),
         }
@@ -66,39 +67,31 @@ impl<E: Kind> EntityCell<E> {
     /// The private copy as these events make it; it is in place only after [`Self::decided`], so what goes
     /// wrong before leaves no trace.
     pub(super) fn after(&self, events: &[E::Event]) -> Box<E> {
-        let mut next = self.pending.borrow().clone().unwrap_or_else(|| Box::new(self.committed.borrow().clone()));
+        let last = self.pending.borrow().back().cloned();
+        let mut next = last.unwrap_or_else(|| Box::new(self.committed.borrow().clone()));
         for event in events {
             next.apply(event);
         }
         next
     }
 
-    /// Takes a decision into the private copy; its events are committed later, in the same order.
+    /// Takes a decision into the private copy; decisions are committed later, in the same order.
     pub(super) fn decided(&self, next: Box<E>) {
-        *self.pending.borrow_mut() = Some(next);
-        self.in_flight.set(self.in_flight.get() + 1);
+        self.pending.borrow_mut().push_back(next);
     }
 
-    /// Takes events that are now committed into the state that others see.
-    pub(super) fn committed(&self, events: &[E::Event], position: Position) {
-        let left = self.in_flight.get().saturating_sub(1);
-        self.in_flight.set(left);
+    /// The oldest decision under way is committed: others see the state after it.
+    pub(super) fn committed(&self, position: Position) {
         self.position.set(position);
-        let last = if left == 0 { self.pending.borrow_mut().take() } else { None };
-        match last {
-            Some(pending) => *self.committed.borrow_mut() = *pending,
-            None => {
-                let mut committed = self.committed.borrow_mut();
-                for event in events {
-                    committed.apply(event);
-                }
-            }
+        let next = self.pending.borrow_mut().pop_front();
+        if let Some(next) = next {
+            *self.committed.borrow_mut() = *next;
         }
     }
 
     /// Whether commits of this entity are under way.
     pub(super) fn is_deciding(&self) -> bool {
-        self.in_flight.get() > 0
+        !self.pending.borrow().is_empty()
     }
 
     /// Whether the stored state is in it, or there is none.
@@ -193,7 +186,7 @@ impl<E: Kind> AnySlot for Slot<E> {
     }
 
     fn is_quiet(&self) -> bool {
-        self.cell.in_flight.get() == 0 && self.cell.waiting.get() == 0
+        !self.cell.is_deciding() && self.cell.waiting.get() == 0
     }
 
     fn used_at(&self) -> Timestamp {
