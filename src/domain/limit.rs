@@ -38,6 +38,9 @@ pub const TIERS: [LimitTier; 5] = [
 pub const TIER_DEFAULT: LimitTier = LimitTier::Limited(2_000);
 /// How long a customer counts, unless an operator says otherwise.
 pub const COUNTS_FOR: Duration = Duration::from_secs(24 * 3_600);
+/// Of an unlimited portfolio customers count from so many seconds after their reservation: nobody waits for a permit there,
+/// and the acceptances of its broadcasts, which nearly all come sooner, need no record of their own.
+const LATER_S: u32 = 60;
 /// The most customers in one command.
 pub const BATCH_MAX: usize = 1_000;
 
@@ -96,6 +99,9 @@ pub enum LimitEvent {
         /// For how many seconds customers count: who is past it is forgotten. None is 24 hours.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         counts_for_s: Option<u32>,
+        /// By so many seconds later than now they count, so that an acceptance until then changes nothing. None is 0.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        later_s: Option<u32>,
     },
     /// These were not sent.
     #[serde(rename = "gb")]
@@ -217,8 +223,13 @@ impl LimitScope {
             }
             granted.push(grant);
         }
-        let reserved =
-            |customers: Vec<u64>| LimitEvent::Reserved { customers, at: now, counts_for_s: Some(counts_for_s) };
+        let later_s = (self.tier(rules) == LimitTier::Unlimited).then_some(LATER_S);
+        let reserved = |customers: Vec<u64>| LimitEvent::Reserved {
+            customers,
+            at: now,
+            counts_for_s: Some(counts_for_s),
+            later_s,
+        };
         let come_back = granted.contains(&false).then(|| match customers.is_empty() {
             true => self.free_at(rules, now),
             // The last free permits go with this answer.
@@ -264,11 +275,18 @@ impl Entity for LimitScope {
                     decision.events.push(LimitEvent::GivenBack { customers });
                 }
             }
-            LimitCommand::Accepted { recipients, at } if !recipients.is_empty() => {
-                let customers = recipients.into_iter().map(short).collect();
-                decision.events.push(LimitEvent::Accepted { customers, at: at.min(context.now) });
+            LimitCommand::Accepted { recipients, at } => {
+                let at = at.min(context.now);
+                let mut customers: Vec<u64> = recipients.into_iter().map(short).collect();
+                if self.tier(context.rules) == LimitTier::Unlimited {
+                    // Who counts from a later time in any case stays as they are. Their reservation looks as if it were still
+                    // under way, which keeps them counted.
+                    customers.retain(|customer| !self.counted.counts_from_later(*customer, at));
+                }
+                if !customers.is_empty() {
+                    decision.events.push(LimitEvent::Accepted { customers, at });
+                }
             }
-            LimitCommand::Accepted { .. } => {}
             LimitCommand::SetTier { tier, at, author } => {
                 // At one moment the lower tier stands.
                 if self.tier.is_none_or(|(then, known)| at > then || (at == then && tier < known)) {
@@ -283,14 +301,14 @@ impl Entity for LimitScope {
         self.version += 1;
         match event {
             LimitEvent::Opened { workspace } => self.workspace = Some(*workspace),
-            LimitEvent::Reserved { customers, at, counts_for_s } => {
+            LimitEvent::Reserved { customers, at, counts_for_s, later_s } => {
                 // A tier that nobody told is never above what is remembered anyway.
                 let remember = match self.tier {
                     Some((_, LimitTier::Limited(limit))) => REMEMBERED.max(limit as usize),
                     Some((_, LimitTier::Unlimited)) | None => REMEMBERED,
                 };
                 let counts_for_s = counts_for_s.unwrap_or_else(|| seconds(COUNTS_FOR));
-                self.counted.reserve(customers, *at, counts_for_s, remember);
+                self.counted.reserve(customers, (*at, later_s.unwrap_or(0)), counts_for_s, remember);
             }
             LimitEvent::GivenBack { customers } => self.counted.give_back(customers),
             LimitEvent::Accepted { customers, at } => self.counted.accept(customers, *at),

@@ -29,8 +29,9 @@ const WORTH: Duration = Duration::from_secs(20);
 const STANDING_EVERY: Duration = Duration::from_millis(100);
 /// How long a source that wanted nothing is left alone.
 const IDLE: Duration = Duration::from_millis(20);
-/// After the first outcome of a block that is still under way the others are waited for so long.
-const REPORT_AFTER: Duration = Duration::from_millis(200);
+/// After the first outcome of a block that is still under way the others are waited for so long. A block of a number at full
+/// rate ends sooner.
+const REPORT_AFTER: Duration = Duration::from_millis(500);
 /// The longest pause after calls that could not be made.
 const UNREACHED_MAX: Duration = Duration::from_secs(10);
 /// For so long after a reply broadcasts leave it a part of the rate (`product.md` §2).

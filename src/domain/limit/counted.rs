@@ -132,6 +132,11 @@ impl Counted {
         self.permits.get(customer).is_some_and(|permit| ends(permit.from_s, counts_for_s) > now)
     }
 
+    /// Whether this customer counts from `at` on, or from later.
+    pub(super) fn counts_from_later(&self, customer: u64, at: Timestamp) -> bool {
+        self.permits.get(customer).is_some_and(|permit| permit.from_s >= second_of(at))
+    }
+
     /// Whether an outcome of this customer is awaited.
     pub(super) fn is_pending(&self, customer: u64) -> bool {
         self.permits.get(customer).is_some_and(|permit| permit.pending > 0)
@@ -155,10 +160,16 @@ impl Counted {
         at
     }
 
-    /// These were reserved.
-    pub(super) fn reserve(&mut self, customers: &[u64], at: Timestamp, counts_for_s: u32, remember_at_most: usize) {
+    /// These were reserved, and count from so many seconds later.
+    pub(super) fn reserve(
+        &mut self,
+        customers: &[u64],
+        (at, later_s): (Timestamp, u32),
+        counts_for_s: u32,
+        remember_at_most: usize,
+    ) {
         self.forget(at, counts_for_s, usize::MAX);
-        let second = second_of(at);
+        let second = second_of(at).saturating_add(later_s);
         let mut moves = Moves::default();
         for customer in customers {
             let mut permit =

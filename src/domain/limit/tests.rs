@@ -103,6 +103,26 @@ fn an_unlimited_portfolio_remembers_what_a_lower_tier_needs() {
 }
 
 #[test]
+fn an_unlimited_portfolio_keeps_no_record_of_acceptances_and_nobody_counts_for_less() {
+    let mut live = Live::<LimitScope>::new(1);
+    let set = |tier, at| LimitCommand::SetTier { tier, at: Timestamp(at), author: Author::System };
+    live.ask(0, set(LimitTier::Unlimited, 1)).unwrap();
+    reserve(&mut live, 1_000, &[1, 2, 3]);
+    let accept = |customer, at| LimitCommand::Accepted { recipients: vec![AddressId(customer)], at: Timestamp(at) };
+    assert!(live.ask(61_000, accept(1, 61_000)).unwrap().events.is_empty());
+    assert_eq!(live.ask(61_001, accept(2, 61_001)).unwrap().events.len(), 1, "it came later than it counts from");
+    give_back(&mut live, 62_000, 3);
+    live.ask(63_000, set(LimitTier::Limited(2), 2)).unwrap();
+    assert_eq!(reserve(&mut live, 64_000, &[4]), (vec![false], Some(DAY_MS + 61_000)));
+    // A further message to who was accepted without a record, which is certainly not sent, leaves the first counted.
+    assert_eq!(reserve(&mut live, 65_000, &[1]).0, [true]);
+    give_back(&mut live, 66_000, 1);
+    assert_eq!(reserve(&mut live, DAY_MS + 60_999, &[4]).0, [false]);
+    assert_eq!(reserve(&mut live, DAY_MS + 66_000, &[4]).0, [true]);
+    live.assert_replays();
+}
+
+#[test]
 fn nobody_said_anything_is_two_thousand() {
     assert_eq!(LimitScope::default().free(&Rules::default(), Timestamp(0)), Some(2_000));
     assert_eq!(TIERS[1], TIER_DEFAULT);
@@ -193,12 +213,13 @@ fn stored_bytes_stay() {
         include_str!("../../../tests/golden/limit_events.txt"),
         &[
             LimitEvent::Opened { workspace: WorkspaceId(1) },
-            LimitEvent::Reserved { customers: vec![1, u64::MAX], at, counts_for_s: None },
+            LimitEvent::Reserved { customers: vec![1, u64::MAX], at, counts_for_s: None, later_s: None },
             LimitEvent::GivenBack { customers: vec![2] },
             LimitEvent::Accepted { customers: vec![3], at },
             LimitEvent::TierSet { tier: LimitTier::Limited(250), at, author: Author::System },
             LimitEvent::TierSet { tier: LimitTier::Unlimited, at, author: Author::Member(MemberId(4)) },
-            LimitEvent::Reserved { customers: vec![1], at, counts_for_s: Some(3_600) },
+            LimitEvent::Reserved { customers: vec![1], at, counts_for_s: Some(3_600), later_s: None },
+            LimitEvent::Reserved { customers: vec![1], at, counts_for_s: Some(3_600), later_s: Some(60) },
         ],
     );
 }
