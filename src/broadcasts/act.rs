@@ -236,7 +236,7 @@ impl Broadcasts {
         }
     }
 
-    async fn may_change(&self, caller: &Caller, id: BroadcastId) -> Result<(), CommandError> {
+    pub(super) async fn may_change(&self, caller: &Caller, id: BroadcastId) -> Result<(), CommandError> {
         needs_write(caller)?;
         self.is_theirs(caller, id).await
     }

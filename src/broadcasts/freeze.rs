@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use super::Audience;
-use super::audience::shown;
 use super::draft::PropertyNames;
+use super::fill::{self, Values};
 use super::run::Run;
 use crate::domain::broadcast::chunk::Chunk;
 use crate::domain::broadcast::job::{Broadcast, FrozenAudience};
@@ -14,7 +14,7 @@ use crate::domain::broadcast::{
     CHUNK_MAX, CompiledMessage, FrozenRecipient, PAGE_RECIPIENTS, RecipientState, SkipReason,
 };
 use crate::domain::consent::MARKETING;
-use crate::domain::contact::{Contact, Person, PropertyKey, PropertyValue};
+use crate::domain::contact::{Contact, Person, PropertyKey};
 use crate::domain::ids::{AddressId, BroadcastId, ContactId, ListId};
 use crate::domain::inbound::Address;
 use crate::domain::message::Channel;
@@ -61,7 +61,7 @@ impl Run {
             run: self,
             wanted,
             message,
-            variables: message.variables().filter_map(|name| Some((name, names.key(name)?))).collect(),
+            variables: fill::variables(message, names),
             channel: plan.channel,
             marketing: plan.marketing,
             needs_opt_in: workspace.is_none_or(|workspace| workspace.settings.marketing_needs_opt_in),
@@ -212,33 +212,10 @@ impl Freezing<'_> {
     }
 
     /// The values that the message and the conditions ask for, for each person.
-    async fn values(
-        &self,
-        people: &[(ContactId, Person)],
-    ) -> Result<Vec<BTreeMap<PropertyKey, PropertyValue>>, CommandError> {
+    async fn values(&self, people: &[(ContactId, Person)]) -> Result<Vec<Values>, CommandError> {
         let mut keys = self.wanted.asks_for();
         keys.extend(self.variables.values().copied());
-        if keys.is_empty() {
-            return Ok(vec![BTreeMap::new(); people.len()]);
-        }
-        let mut asked = Vec::new();
-        let mut places = Vec::new();
-        for (place, (id, person)) in people.iter().enumerate() {
-            for key in &keys {
-                if let Some(holder) = person.property_holder(*id, *key) {
-                    asked.push((holder, key.slot()));
-                    places.push((place, *key));
-                }
-            }
-        }
-        let found = self.run.broadcasts.shards.contact_values(&asked).await?;
-        let mut values = vec![BTreeMap::new(); people.len()];
-        for ((place, key), bytes) in places.into_iter().zip(found) {
-            if let Some(value) = bytes.and_then(|bytes| PropertyValue::from_bytes(&bytes)) {
-                values[place].insert(key, value);
-            }
-        }
-        Ok(values)
+        fill::values(&self.run.broadcasts.shards, &keys, people).await
     }
 
     /// The addresses by which a person may be written to on the channel; none where consent says no, or they have none.
@@ -265,7 +242,7 @@ impl Freezing<'_> {
         &mut self,
         contact: ContactId,
         person: &Person,
-        values: &BTreeMap<PropertyKey, PropertyValue>,
+        values: &Values,
         (address, to): (AddressId, Address),
     ) -> Result<(), CommandError> {
         if !self.addresses.insert(address.0 as u64) {
@@ -276,10 +253,7 @@ impl Freezing<'_> {
         let first = keys.conversation(self.run.account, address);
         let known = person.conversations.iter().filter(|(_, account)| **account == self.run.account).map(|(id, _)| *id);
         let conversation = if person.conversations.contains_key(&first) { first } else { known.min().unwrap_or(first) };
-        let texts: BTreeMap<&str, String> =
-            self.variables.iter().filter_map(|(name, key)| Some((*name, shown(values.get(key)?)))).collect();
-        let filled = self.message.fill(|name| texts.get(name).map(String::as_str));
-        let (texts, skip) = match filled {
+        let (texts, skip) = match fill::texts(self.message, &self.variables, values) {
             Ok(texts) => (texts, None),
             Err(_) => (Vec::new(), Some(SkipReason::VariableMissing)),
         };

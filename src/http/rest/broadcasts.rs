@@ -7,12 +7,12 @@ mod shown;
 
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use self::form::{BroadcastForm, PublishForm, RateForm};
+use self::form::{BroadcastForm, PreviewForm, PublishForm, RateForm};
 use super::id_in_path;
-use crate::broadcasts::Saved;
-use crate::conversations::api::{Moment, NoFields};
+use crate::broadcasts::{Preview, Saved};
+use crate::conversations::api::{Moment, NoFields, SendRequest, StartRequest};
 use crate::domain::ids::BroadcastId;
 use crate::domain::recall::Asked;
 use crate::domain::workspace::Scope;
@@ -33,6 +33,7 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
                     .route(web::delete().to(delete)),
             )
             .service(web::resource("/publish").route(web::post().to(publish)))
+            .service(web::resource("/preview").route(web::post().to(preview)))
             .service(web::resource("/pause").route(web::post().to(pause)))
             .service(web::resource("/resume").route(web::post().to(resume)))
             .service(web::resource("/cancel").route(web::post().to(cancel)))
@@ -131,6 +132,21 @@ async fn publish(about: About, body: Body<PublishForm>) -> Result<HttpResponse, 
     let at = body.value.at.map(|Moment(at)| at);
     let saved = about.edge.broadcasts.publish(&about.asker, about.asked(&body.bytes), about.id, at).await?;
     about.answer(saved, StatusCode::OK).await
+}
+
+/// One person gets the message as a recipient would, as a message of their conversation.
+async fn preview(about: About, body: Body<PreviewForm>) -> Result<HttpResponse, Problem> {
+    let (edge, asker) = (&about.edge, &about.asker);
+    // The present id of the contact, where it was merged, and only if the asker may see them.
+    let contact = edge.contacts.read(asker, body.value.contact).await?.id;
+    let Preview { account, content } = edge.broadcasts.preview(asker, about.id, contact).await?;
+    let client_id = Some(format!("preview-{:032x}", about.terms.id(asker.workspace, "preview")));
+    let start = StartRequest { account, to: None, contact: Some(contact) };
+    let (conversation, _) = edge.conversations.start(asker, about.asked(&body.bytes), start).await?;
+    let wish = SendRequest { client_id, content, reply_to: None, epoch: None, tag: None };
+    let sent = edge.conversations.send(asker, conversation.id, wish).await?;
+    let shown = json!({"conversation": conversation.id, "message": sent.message, "status": sent.status});
+    Ok(HttpResponse::Accepted().json(shown))
 }
 
 async fn change_rate(about: About, body: Body<RateForm>) -> Result<HttpResponse, Problem> {

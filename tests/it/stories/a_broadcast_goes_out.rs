@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::house::{House, PATIENCE, eventually_or};
+use crate::house::{House, PATIENCE, eventually, eventually_or};
 
 const PEOPLE: u64 = 25;
 
@@ -114,4 +114,53 @@ async fn who_may_not_get_it_is_left_out_or_passed_over_with_the_reason() {
     let agent = house.token("AGENT1_TOKEN");
     assert_eq!(house.post("/v1/broadcasts", agent, &body).await.problem(403), "forbidden");
     assert!(house.stop().await);
+}
+
+#[actix_web::test]
+async fn one_person_sees_it_before_everybody() {
+    let house = House::with(&[("seed.contacts", "2")]).await;
+    let admin = house.token("ADMIN_TOKEN").to_owned();
+    let person = |address: &str, name: Option<&str>| {
+        let properties = name.map_or(json!({}), |name| json!({"first_name": name}));
+        json!({"identities": [{"channel": "whatsapp", "address": address}], "properties": properties})
+    };
+    let ada = house.post("/v1/contacts", &admin, &person("351912000098", Some("Ada"))).await.expect(201);
+    let nameless = house.post("/v1/contacts", &admin, &person("351912000099", None)).await.expect(201);
+    let mut body = draft(&house, "Named", &json!({"everyone": true}));
+    body["content"]["fills"][0]["parameters"][0]["text"] = json!("{{first_name}}");
+    let path = made(&house, &body).await;
+
+    let preview = format!("{path}/preview");
+    let seen = house.post(&preview, &admin, &json!({"contact": ada["id"]})).await.expect(202);
+    let message = format!(
+        "/v1/conversations/{}/messages/{}",
+        seen["conversation"].as_str().expect("a conversation"),
+        seen["message"].as_str().expect("a message")
+    );
+    let shown = eventually("it arrived", || async {
+        house.advance(Duration::from_millis(200));
+        let shown = house.get(&message, &admin).await.expect(200);
+        (shown["status"] == "read").then_some(shown)
+    })
+    .await;
+    assert_eq!(shown["content"]["fills"][0]["parameters"][0]["text"], "Ada", "{shown}");
+    assert_eq!((house.ledger().accepted, house.ledger().recipients), (1, 1));
+
+    let refused = house.post(&preview, &admin, &json!({"contact": nameless["id"]})).await;
+    assert_eq!((refused.problem(422).as_str(), refused.json()["field"].as_str()), ("invalid", Some("contact")));
+    let nobody = house.post(&preview, &admin, &json!({"contact": "cnt_00000000000000000000000001"})).await;
+    assert_eq!(nobody.problem(404), "not_found");
+    let agent = house.token("AGENT1_TOKEN");
+    assert_eq!(house.post(&preview, agent, &json!({"contact": ada["id"]})).await.problem(403), "forbidden");
+
+    // It belongs to no broadcast: the draft is as it was, and goes to everybody.
+    let still = house.get(&path, &admin).await.expect(200);
+    assert_eq!((&still["status"], &still["metrics"]["sent"]), (&json!("draft"), &json!(0)));
+    act(&house, &path, "publish").await;
+    until(&house, &path, "it is sent", |shown| shown["status"] == "sent" && count_read(shown) == 3).await;
+    assert!(house.stop().await);
+}
+
+fn count_read(shown: &Value) -> u64 {
+    shown["counts"]["read"].as_u64().unwrap_or_default()
 }

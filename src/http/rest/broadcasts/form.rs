@@ -5,7 +5,7 @@ use serde::{Deserialize, Deserializer};
 use crate::broadcasts::{Audience, BroadcastView, Draft};
 use crate::conversations::api::{Moment, read_content};
 use crate::domain::broadcast::job::Doubtful;
-use crate::domain::ids::AccountId;
+use crate::domain::ids::{AccountId, ContactId};
 use crate::domain::message::MessageContent;
 use crate::http::Problem;
 use crate::http::rest::given::given;
@@ -32,6 +32,13 @@ pub(super) struct BroadcastForm {
 #[serde(deny_unknown_fields, default)]
 pub(super) struct PublishForm {
     pub(super) at: Option<Moment>,
+}
+
+/// To whom it is shown beforehand.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct PreviewForm {
+    pub(super) contact: ContactId,
 }
 
 /// The broadcast's own rate; none is the number's.
