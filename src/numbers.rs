@@ -10,6 +10,7 @@ mod blocks;
 mod bucket;
 mod call;
 mod dispatch;
+mod growth;
 mod leave;
 mod outcome;
 mod permits;

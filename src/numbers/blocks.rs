@@ -15,6 +15,7 @@ use super::block::{Block, BlockItem, BlockName, BlockSource, BlockTurn, Pairs, S
 use super::bucket::Bucket;
 use super::call;
 use super::dispatch::{Dispatch, PAUSE};
+use super::growth::Growth;
 use crate::domain::broadcast::{BLOCK_MAX, Turns};
 use crate::domain::ids::BroadcastId;
 use crate::domain::number::{Number, NumberCommand, SLOW_DOWN_ONCE_IN};
@@ -45,6 +46,7 @@ pub(super) struct Blocks {
     sources: RefCell<HashMap<BroadcastId, Arc<dyn BlockSource>>>,
     begun: RefCell<VecDeque<Rc<Begun>>>,
     claiming: Cell<usize>,
+    growth: Growth,
     in_flight: Cell<usize>,
     unreached: Cell<u32>,
     not_before: Cell<Option<Instant>>,
@@ -77,6 +79,7 @@ impl Blocks {
             sources: RefCell::default(),
             begun: RefCell::default(),
             claiming: Cell::new(0),
+            growth: Growth::new(),
             in_flight: Cell::new(0),
             unreached: Cell::new(0),
             not_before: Cell::new(None),
@@ -152,7 +155,7 @@ impl Dispatch {
     fn claim_blocks(self: &Rc<Self>, account: &Rc<Account>, standing: &Standing) {
         while self.blocks.room() {
             let now = self.now();
-            let room = standing.rate_now.clamp(1, BLOCK_MAX as u32);
+            let room = standing.rate_now.clamp(1, self.blocks.growth.room());
             let granted = {
                 let sources = self.blocks.sources.borrow();
                 let wants = |broadcast| sources.get(&broadcast).map_or(0, |source| source.wants(now));
@@ -363,6 +366,7 @@ impl Dispatch {
         let said = std::mem::take(&mut *block.said.borrow_mut());
         // The last report lets the process stop; one that is under way holds it too.
         let last = if block.open.get() == 0 { block.under_way.borrow_mut().take() } else { None };
+        let ended = last.is_some();
         if said.is_empty() {
             return;
         }
@@ -371,6 +375,9 @@ impl Dispatch {
         tokio::task::spawn_local(async move {
             source.report(name, said).await;
             drop(holding);
+            if ended {
+                dispatch.blocks.growth.block_ended();
+            }
             dispatch.blocks.woken.notify_one();
         });
     }
