@@ -1,10 +1,8 @@
 //! What a broadcast says to one person, before it says it to all: filled as a recipient's would be.
 
-use std::collections::BTreeMap;
-
 use super::{Broadcasts, draft, fill};
 use crate::domain::broadcast::CompiledMessage;
-use crate::domain::broadcast::job::Broadcast;
+use crate::domain::broadcast::job::{Broadcast, Status};
 use crate::domain::contact::Contact;
 use crate::domain::ids::{AccountId, BroadcastId, ContactId};
 use crate::domain::message::MessageContent;
@@ -28,7 +26,8 @@ impl Broadcasts {
     /// The contact lacks a variable that has no default; see [`CommandError`].
     pub async fn preview(&self, caller: &Caller, id: BroadcastId, contact: ContactId) -> Result<Preview, CommandError> {
         self.may_change(caller, id).await?;
-        let plan = self.shards.view::<Broadcast, _>(id.0, |state| state.plan().copied()).await?;
+        let of = |state: &Broadcast| state.plan().copied().filter(|_| state.status() != Some(Status::Deleted));
+        let plan = self.shards.view::<Broadcast, _>(id.0, of).await?;
         let account = plan.ok_or(Refusal::NotFound { what: "broadcast" })?.account;
         let names = self.property_names(caller.workspace).await?;
         let message = CompiledMessage::compile(self.message(id).await?, |name| names.key(name).is_some())
@@ -38,7 +37,7 @@ impl Broadcasts {
         let Some(Contact::Person(person)) = state else { return Err(Refusal::NotFound { what: "contact" }.into()) };
         let keys = variables.values().copied().collect();
         let values = fill::values(&self.shards, &keys, &[(contact, *person)]).await?.pop();
-        let content = fill::texts(&message, &variables, &values.unwrap_or_else(BTreeMap::new))
+        let content = fill::texts(&message, &variables, &values.unwrap_or_default())
             .map(|texts| message.with(&texts))
             .map_err(|missing| Refusal::Invalid { field: "contact".to_owned(), why: missing.to_string() })?;
         Ok(Preview { account, content })

@@ -67,7 +67,8 @@ pub(super) struct Run {
     steered: Mutex<Steered>,
     pub(super) chunks: Mutex<OpenChunks>,
     pub(super) message: OnceLock<CompiledMessage>,
-    /// The message with places for what differs; none where each is written in full.
+    /// The message with places for what differs; none where each is written in full. It holds for the number's id at the
+    /// provider, by which the account is named: that does not change.
     pub(super) prepared: OnceLock<Option<Prepared>>,
     pace: Mutex<Option<(u32, Arc<Pace>)>>,
     pages: Mutex<VecDeque<(u32, Arc<Vec<FrozenRecipient>>)>>,

@@ -26,7 +26,8 @@ use crate::workspaces::Caller;
 
 /// Chunks and shards that are read at once.
 const READ_AT_ONCE: usize = 16;
-/// How often, and after which pause, a recount looks whether what is shown of a chunk has followed its last commit.
+/// How often, and after which pause, a recount looks whether what is shown of a chunk has followed its last commit. After
+/// one that has not, the others are not waited for.
 const FOLLOWED_WITHIN: u32 = 200;
 const FOLLOWED_PAUSE: Duration = Duration::from_millis(5);
 /// Chunks that one page looks at: whoever asks for a rare state gets short pages, not slow ones.
@@ -256,8 +257,10 @@ impl Broadcasts {
         let audience = self.shards.view::<Broadcast, _>(id.0, |state| state.audience().copied()).await?;
         let mut recount = Recount { shown: Tally::default(), counted: Tally::default(), chunks_that_differ: 0 };
         self.totals_of(id).await?;
+        let mut tries = FOLLOWED_WITHIN;
         for chunk in 0..audience.map_or(0, |audience| audience.chunks) {
-            let (shown, own, counted) = self.count_chunk(id, chunk).await?;
+            let (shown, own, counted) = self.count_chunk(id, chunk, tries).await?;
+            tries = if shown == own { tries } else { 0 };
             recount.chunks_that_differ += u32::from(own != counted);
             recount.counted += counted;
             recount.shown += shown;
@@ -307,8 +310,12 @@ impl Broadcasts {
 
     /// A chunk's counts as they are shown, as it keeps them, and as its rows add up, all of one version: what is shown
     /// follows a commit by a moment, and a difference that lasts no longer is none.
-    async fn count_chunk(&self, id: BroadcastId, chunk: u32) -> Result<(Tally, Tally, Tally), CommandError> {
-        let mut tries = 0;
+    async fn count_chunk(
+        &self,
+        id: BroadcastId,
+        chunk: u32,
+        mut tries: u32,
+    ) -> Result<(Tally, Tally, Tally), CommandError> {
         loop {
             let rows = |state: &Chunk| {
                 let rows = (0..CHUNK_MAX).map_while(|index| state.recipient(index));
@@ -317,10 +324,10 @@ impl Broadcasts {
             let (version, own, counted) = self.shards.view::<Chunk, _>(self.chunk(id, chunk), rows).await?;
             // Counts that are not at hand are read from the chunks when they are shown.
             let shown = self.totals.get(&id).map_or((version, own), |totals| totals.at(chunk));
-            if shown.0 == version || tries == FOLLOWED_WITHIN {
+            if shown.0 == version || tries == 0 {
                 return Ok((shown.1, own, counted));
             }
-            tries += 1;
+            tries -= 1;
             tokio::time::sleep(FOLLOWED_PAUSE).await;
         }
     }

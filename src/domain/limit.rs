@@ -99,7 +99,7 @@ pub enum LimitEvent {
         /// For how many seconds customers count: who is past it is forgotten. None is 24 hours.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         counts_for_s: Option<u32>,
-        /// By so many seconds later than now they count, so that an acceptance until then changes nothing. None is 0.
+        /// They count from so many seconds after `at`, so that an acceptance until then changes nothing. None is 0.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         later_s: Option<u32>,
     },

@@ -12,6 +12,8 @@ use crate::actors::Mailbox;
 use crate::domain::time::Timestamp;
 use crate::store::Position;
 
+/// States of one entity that are kept for the commits under way, besides the newest.
+const KEPT_MAX: usize = 16;
 /// The version byte of a snapshot.
 const SNAPSHOT_VERSION: u8 = 1;
 
@@ -19,9 +21,10 @@ const SNAPSHOT_VERSION: u8 = 1;
 /// of `pending` while commits are under way.
 pub(super) struct EntityCell<E: Kind> {
     committed: RefCell<E>,
-    /// The state after each decision whose commit is under way, in their order. (Each is a copy in any case; kept, it
-    /// saves applying the events once more. At most as many as may wait for one entity.)
-    pending: RefCell<VecDeque<Box<E>>>,
+    /// The state after each decision whose commit is under way, in their order. Each is a copy in any case; kept, it saves
+    /// applying the events once more. The newest is always there, of those before it [`KEPT_MAX`]: a shard's turns may
+    /// all wait for one entity, and its copies must not be as many.
+    pending: RefCell<VecDeque<Option<Box<E>>>>,
     position: Cell<Position>,
     waiting: Cell<u32>,
     used_at: Cell<Timestamp>,
@@ -59,16 +62,15 @@ impl<E: Kind> EntityCell<E> {
     /// Reads the state on which the next decision is taken.
     pub(super) fn with_current<R>(&self, read: impl FnOnce(&E) -> R) -> R {
         match self.pending.borrow().back() {
-            Some(pending) => read(pending),
-            None => read(&self.committed.borrow()),
+            Some(Some(pending)) => read(pending),
+            _ => read(&self.committed.borrow()),
         }
     }
 
     /// The private copy as these events make it; it is in place only after [`Self::decided`], so what goes
     /// wrong before leaves no trace.
     pub(super) fn after(&self, events: &[E::Event]) -> Box<E> {
-        let last = self.pending.borrow().back().cloned();
-        let mut next = last.unwrap_or_else(|| Box::new(self.committed.borrow().clone()));
+        let mut next = Box::new(self.with_current(E::clone));
         for event in events {
             next.apply(event);
         }
@@ -77,15 +79,23 @@ impl<E: Kind> EntityCell<E> {
 
     /// Takes a decision into the private copy; decisions are committed later, in the same order.
     pub(super) fn decided(&self, next: Box<E>) {
-        self.pending.borrow_mut().push_back(next);
+        let mut pending = self.pending.borrow_mut();
+        if pending.len() > KEPT_MAX
+            && let Some(last) = pending.back_mut()
+        {
+            *last = None;
+        }
+        pending.push_back(Some(next));
     }
 
-    /// The oldest decision under way is committed: others see the state after it.
-    pub(super) fn committed(&self, position: Position) {
+    /// The oldest decision under way, which made these events, is committed: others see the state after it.
+    pub(super) fn committed(&self, events: &[E::Event], position: Position) {
         self.position.set(position);
-        let next = self.pending.borrow_mut().pop_front();
-        if let Some(next) = next {
-            *self.committed.borrow_mut() = *next;
+        let next = self.pending.borrow_mut().pop_front().flatten();
+        let mut committed = self.committed.borrow_mut();
+        match next {
+            Some(next) => *committed = *next,
+            None => events.iter().for_each(|event| committed.apply(event)),
         }
     }
 
@@ -196,5 +206,32 @@ impl<E: Kind> AnySlot for Slot<E> {
     fn kill(&self) {
         self.cell.kill();
         self.mailbox.send_counted(super::entity_actor::Retire);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::entity::Entity;
+    use crate::domain::ids::WorkspaceId;
+    use crate::domain::limit::{LimitEvent, LimitScope};
+
+    #[test]
+    fn commits_show_the_state_after_each_decision_however_many_are_under_way() {
+        let cell = EntityCell::<LimitScope>::new(Timestamp(0));
+        let decisions = 3 * KEPT_MAX as u64;
+        let events = |decision: u64| [LimitEvent::Opened { workspace: WorkspaceId(decision.into()) }];
+        for decision in 1..=decisions {
+            cell.decided(cell.after(&events(decision)));
+            assert_eq!(cell.with_current(LimitScope::version), decision);
+        }
+        assert_eq!(cell.pending.borrow().iter().flatten().count(), KEPT_MAX + 1);
+        for decision in 1..=decisions {
+            assert!(cell.is_deciding());
+            cell.committed(&events(decision), decision);
+            let shown = cell.with_committed(|state| (state.version(), state.workspace()));
+            assert_eq!(shown, (decision, Some(WorkspaceId(decision.into()))));
+        }
+        assert!(!cell.is_deciding());
     }
 }

@@ -91,7 +91,7 @@ struct Decided<E: Kind> {
 impl<E: Kind> Staged for Decided<E> {
     fn committed(self: Box<Self>, owner: &Rc<Owner>, position: Position) {
         let due_before = self.cell.with_committed(E::due);
-        self.cell.committed(position);
+        self.cell.committed(&self.events, position);
         owner.mark_dirty(E::KIND, self.id);
         self.cell.with_committed(|state| {
             owner.rearm(E::KIND, self.id, due_before, state.due());

@@ -38,6 +38,11 @@ pub(super) async fn made(house: &House, body: &Value) -> String {
     format!("/v1/broadcasts/{}", made["id"].as_str().expect("an id"))
 }
 
+/// How many recipients of a broadcast are in a state.
+pub(super) fn count(shown: &Value, state: &str) -> u64 {
+    shown["counts"][state].as_u64().unwrap_or_default()
+}
+
 /// Does something with a broadcast.
 pub(super) async fn act(house: &House, path: &str, action: &str) -> Value {
     house.post(&format!("{path}/{action}"), house.token("ADMIN_TOKEN"), &json!({})).await.expect(200)
@@ -157,10 +162,9 @@ async fn one_person_sees_it_before_everybody() {
     let still = house.get(&path, &admin).await.expect(200);
     assert_eq!((&still["status"], &still["metrics"]["sent"]), (&json!("draft"), &json!(0)));
     act(&house, &path, "publish").await;
-    until(&house, &path, "it is sent", |shown| shown["status"] == "sent" && count_read(shown) == 3).await;
+    until(&house, &path, "it is sent", |shown| shown["status"] == "sent" && count(shown, "read") == 3).await;
+    house.call("DELETE", &path, &admin, &Value::Null).await;
+    let gone = house.post(&preview, &admin, &json!({"contact": ada["id"]})).await;
+    assert_eq!(gone.problem(404), "not_found");
     assert!(house.stop().await);
-}
-
-fn count_read(shown: &Value) -> u64 {
-    shown["counts"]["read"].as_u64().unwrap_or_default()
 }

@@ -6,18 +6,23 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tidegate::providers::sandbox::Fault;
 
-use super::a_broadcast_goes_out::{act, draft, made, until};
+use super::a_broadcast_goes_out::{act, count, draft, made, until};
 use crate::house::House;
 use crate::house::replies::next;
 
-fn count(shown: &Value, state: &str) -> u64 {
-    shown["counts"][state].as_u64().unwrap_or_default()
+/// A broadcast to everybody, at a rate of its own.
+async fn drafted(house: &House, per_second: u32) -> String {
+    let mut body = draft(house, "News", &json!({"everyone": true}));
+    body["rate_per_second"] = json!(per_second);
+    made(house, &body).await
 }
 
 async fn published(house: &House) -> String {
-    let mut body = draft(house, "News", &json!({"everyone": true}));
-    body["rate_per_second"] = json!(10);
-    let path = made(house, &body).await;
+    published_at(house, 10).await
+}
+
+async fn published_at(house: &House, per_second: u32) -> String {
+    let path = drafted(house, per_second).await;
     act(house, &path, "publish").await;
     path
 }
@@ -118,10 +123,7 @@ async fn refusals_that_would_go_on_halt_it_until_somebody_has_looked() {
 #[actix_web::test]
 async fn people_pause_resume_and_cancel_it() {
     let house = House::with(&[("seed.contacts", "30")]).await;
-    let mut body = draft(&house, "Slow", &json!({"everyone": true}));
-    body["rate_per_second"] = json!(2);
-    let path = made(&house, &body).await;
-    act(&house, &path, "publish").await;
+    let path = published_at(&house, 2).await;
     until(&house, &path, "some have it", |shown| count(shown, "read") >= 2).await;
     act(&house, &path, "pause").await;
     let paused = until(&house, &path, "nothing is under way", |shown| count(shown, "attempting") == 0).await;
@@ -167,10 +169,7 @@ async fn a_provider_that_is_away_halts_it_and_it_goes_on_by_itself() {
 #[actix_web::test]
 async fn a_stop_in_order_leaves_nobody_in_doubt() {
     let mut house = House::with(&[("seed.contacts", "60")]).await;
-    let mut body = draft(&house, "Stopped", &json!({"everyone": true}));
-    body["rate_per_second"] = json!(20);
-    let path = made(&house, &body).await;
-    act(&house, &path, "publish").await;
+    let path = published_at(&house, 20).await;
     until(&house, &path, "some have it", |shown| count(shown, "sent") + count(shown, "delivered") >= 3).await;
     house.restart().await;
     let addr = house.provider_goes().await;
@@ -193,9 +192,7 @@ async fn crash(house: &mut House) {
 #[actix_web::test]
 async fn it_leaves_at_its_time_and_after_a_crash_goes_on_where_it_was() {
     let mut house = House::with(&[("seed.contacts", "30")]).await;
-    let mut body = draft(&house, "Later", &json!({"everyone": true}));
-    body["rate_per_second"] = json!(5);
-    let path = made(&house, &body).await;
+    let path = drafted(&house, 5).await;
     let at = json!({"at": "2026-11-25T10:00:00.000Z"});
     let admin = house.token("ADMIN_TOKEN").to_owned();
     let scheduled = house.post(&format!("{path}/publish"), &admin, &at).await.expect(200);
