@@ -25,8 +25,8 @@ pub(super) struct Told {
     /// Entries of the record that is being told.
     batch: RefCell<Vec<FeedEntry>>,
     opened: Cell<bool>,
-    /// Whether anybody listens, asked once a record: with no socket open nothing is written for one. Whoever comes
-    /// later reads a head that covers this record.
+    /// Whether any tail takes entries, asked once a record: where none does, nothing is written. One that begins later
+    /// asks for a head, which covers this record.
     listened: Cell<Option<bool>>,
 }
 
@@ -94,7 +94,7 @@ impl Subscriber for Told {
             }
             News::Number(_) | News::LimitScope(_) => None,
         };
-        let listened = self.listened.get().unwrap_or_else(|| self.hub.sessions() > 0);
+        let listened = self.listened.get().unwrap_or_else(|| self.hub.is_listening());
         self.listened.set(Some(listened));
         if listened {
             entries::write(news, before.as_deref(), &mut batch);

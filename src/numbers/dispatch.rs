@@ -106,9 +106,14 @@ impl Dispatch {
 
     /// Turns, as long as the process lives.
     pub(super) async fn run(self: Rc<Self>) {
+        let mut pause = self.numbers.settings.tick.min(PAUSE);
         while let Err(error) = self.recover().await {
-            tracing::warn!(account = %self.account, %error, "failed to settle the claims of an earlier start");
-            tokio::time::sleep(PAUSE).await;
+            // A start opens its shards one after another, so that the first tries may find one closed.
+            if pause == PAUSE {
+                tracing::warn!(account = %self.account, %error, "failed to settle the claims of an earlier start");
+            }
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(PAUSE);
         }
         close_now_and_then(&self);
         loop {

@@ -59,6 +59,7 @@ pub struct HubHandle(Arc<Inner>);
 struct Inner {
     lines: RwLock<Vec<Line>>,
     sessions: AtomicUsize,
+    tails: AtomicUsize,
     closed: AtomicBool,
 }
 
@@ -115,6 +116,23 @@ impl HubHandle {
     #[must_use]
     pub fn sessions(&self) -> usize {
         self.0.sessions.load(Ordering::Acquire)
+    }
+
+    /// Whether some tail on any arbiter takes entries. Tails outlive their sessions for a while, and whoever comes back
+    /// reads on in one: entries that are published to nobody's tail are safe to leave out, and no others.
+    #[must_use]
+    pub fn is_listening(&self) -> bool {
+        self.0.tails.load(Ordering::Acquire) > 0
+    }
+
+    /// A tail begins to take entries. Called before its head is asked for.
+    pub(super) fn tail_began(&self) {
+        self.0.tails.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// So many tails are gone.
+    pub(super) fn tails_ended(&self, count: usize) {
+        self.0.tails.fetch_sub(count, Ordering::AcqRel);
     }
 
     pub(super) fn count(&self, opened: bool) {

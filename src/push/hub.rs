@@ -210,7 +210,11 @@ impl Hub {
             some.iter().for_each(|connection| connection.tick(now, &self.0.settings));
             tokio::task::yield_now().await;
         }
-        self.0.rooms.borrow_mut().retain(|_, room| !room.deserted(now, self.0.settings.tail_keep));
+        let mut rooms = self.0.rooms.borrow_mut();
+        let before = rooms.len();
+        rooms.retain(|_, room| !room.deserted(now, self.0.settings.tail_keep));
+        self.0.handle.tails_ended(before - rooms.len());
+        drop(rooms);
         for room in self.rooms() {
             self.open_tail(&room);
         }
@@ -223,10 +227,11 @@ impl Hub {
     /// The workspace's room, which collects entries from now on.
     pub(super) fn room(&self, workspace: WorkspaceId) -> Rc<Room> {
         let settings = &self.0.settings;
-        let room =
-            Rc::clone(self.0.rooms.borrow_mut().entry(workspace).or_insert_with(|| {
-                Room::new(workspace, Tail::new(settings.tail_entries_max, settings.tail_bytes_max))
-            }));
+        let room = Rc::clone(self.0.rooms.borrow_mut().entry(workspace).or_insert_with(|| {
+            self.0.handle.tail_began();
+            Room::new(workspace, Tail::new(settings.tail_entries_max, settings.tail_bytes_max))
+        }));
+        room.wanted();
         self.open_tail(&room);
         room
     }

@@ -48,6 +48,11 @@ impl Room {
         self.opened.send_replace(false);
     }
 
+    /// Somebody is at the door: the room stays for them as if the last had just left.
+    pub(super) fn wanted(&self) {
+        self.empty_since.set(None);
+    }
+
     pub(super) fn join(&self, connection: &Rc<Connection>) {
         self.sessions.borrow_mut().insert(connection.number, Rc::clone(connection));
         self.empty_since.set(None);

@@ -107,6 +107,21 @@ async fn a_cursor_goes_on_where_it_stood_and_on_the_socket_too() {
 }
 
 #[actix_web::test]
+async fn who_comes_back_when_nobody_else_was_there_misses_nothing() {
+    let house = House::with(&[("server.workers", "1")]).await;
+    let admin = house.token("ADMIN_TOKEN").to_owned();
+    let socket = house.agent(&admin).await;
+    let cursor = socket.cursor.clone();
+    drop(socket);
+    eventually("nobody is there", || async { (house.running().edge.hub.sessions() == 0).then_some(()) }).await;
+    written_to(&house, "15551230101", "wamid.k1", "Is anybody there?").await;
+    let (_, replayed) = crate::house::socket::AgentSocket::resumed(house.addr(), &admin, &cursor).await;
+    let received: Vec<_> = replayed.iter().filter(|object| object["type"] == "message.received").collect();
+    assert_eq!(received.len(), 1, "of {replayed:?}");
+    assert!(house.stop().await);
+}
+
+#[actix_web::test]
 async fn the_feed_shows_what_the_reader_may_see_now() {
     let house = House::new().await;
     let [admin, ann, bob] = ["ADMIN_TOKEN", "AGENT1_TOKEN", "AGENT2_TOKEN"].map(|name| house.token(name).to_owned());

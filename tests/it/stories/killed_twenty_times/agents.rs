@@ -8,14 +8,16 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 
 use crate::house::socket::AgentSocket;
 
 /// Every so many messages received, an agent answers one.
 const ANSWERS_ONE_IN: usize = 29;
 
-/// An agent who is done leaves after so long without news: longer than the provider's pause between two tries.
-const QUIET: Duration = Duration::from_secs(7);
+/// An agent who is done leaves after so long without news: longer than the provider's pause between two tries, and
+/// than doubt lasts (`numbers.in_doubt_after`), for what the last kill left in doubt is told of when it ends.
+const QUIET: Duration = Duration::from_secs(16);
 
 /// What an agent remembers.
 #[derive(Default)]
@@ -77,12 +79,13 @@ async fn work(number: usize, addr: SocketAddr, token: &str, done: &AtomicBool) -
         };
         let mut here = HashSet::new();
         let mut entered = false;
+        let mut news_at = Instant::now();
         if !socket.try_say(&hello).await {
             continue;
         }
         loop {
             let quiet = if done.load(Ordering::Acquire) { QUIET } else { Duration::from_secs(60) };
-            let next = tokio::time::timeout(quiet, socket.try_next()).await;
+            let next = tokio::time::timeout_at(news_at + quiet, socket.try_next()).await;
             let object: Value = match next {
                 // Nothing came for a while: everything that was decided has been shown.
                 Err(_) if done.load(Ordering::Acquire) && memory.replies.values().all(|reply| reply.1.is_some()) => {
@@ -91,6 +94,10 @@ async fn work(number: usize, addr: SocketAddr, token: &str, done: &AtomicBool) -
                 Err(_) | Ok(None) => break,
                 Ok(Some(object)) => object,
             };
+            // A heart-beat is no news.
+            if object["type"] != "heartbeat" {
+                news_at = Instant::now();
+            }
             if let Some(latest) = object["cursor"].as_str() {
                 latest.clone_into(&mut cursor);
                 if memory.first_cursor.is_empty() {
