@@ -145,6 +145,15 @@ pub fn mark_read(
     }
 }
 
+/// What is to be learnt from an answer beside what became of the message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Learns {
+    /// By which addresses the provider knows the customer.
+    Addresses,
+    /// Nothing: a recipient of a broadcast keeps the address that was frozen.
+    Nothing,
+}
+
 /// Reads what a provider answered to a send. `status` is the HTTP status.
 ///
 /// # Errors
@@ -154,9 +163,10 @@ pub fn read_answer(
     status: u16,
     body: &[u8],
     retry_after: Option<Duration>,
+    learns: Learns,
 ) -> Result<SendOutcome, ChannelError> {
     match channel {
-        Channel::WhatsApp => Ok(whatsapp::answer::read_answer(status, body, retry_after)),
+        Channel::WhatsApp => Ok(whatsapp::answer::read_answer(status, body, retry_after, learns)),
         other => Err(ChannelError::NotConnected(other)),
     }
 }
@@ -173,7 +183,7 @@ mod tests {
             let received = Received { header: &|_| None, query: "", body: b"" };
             assert_eq!(verify(channel, &received, &[]), Err(error.clone()));
             assert_eq!(parse(channel, b"{}"), Err(error.clone()));
-            assert_eq!(read_answer(channel, 200, b"{}", None), Err(error.clone()));
+            assert_eq!(read_answer(channel, 200, b"{}", None, Learns::Nothing), Err(error.clone()));
             assert_eq!(error.to_string(), format!("The channel {} is not connected yet.", channel.word()));
         }
     }

@@ -9,7 +9,7 @@ use crate::domain::number::{Number, ReplyClaim, SLOT_ACCESS_TOKEN, SLOT_BASE_URL
 use crate::domain::refusal::Refusal;
 use crate::domain::secret::Secret;
 use crate::domain::time::Timestamp;
-use crate::providers::http::BaseUrl;
+use crate::providers::http::{BaseUrl, Bearer};
 use crate::shards::{CommandError, Shards};
 
 /// A connected account, as of one version of its number.
@@ -22,7 +22,7 @@ pub(super) struct Account {
     pub(super) sender: String,
     pub(super) limit_scope: LimitScopeId,
     pub(super) base_url: BaseUrl,
-    pub(super) token: Option<Secret<String>>,
+    pub(super) bearer: Option<Bearer>,
 }
 
 /// Where a number stands now.
@@ -59,7 +59,7 @@ pub(super) async fn load(shards: &Shards, id: AccountId, graph_url: &str) -> Res
     let base_url = text(shards, id, SLOT_BASE_URL).await?.unwrap_or_else(|| graph_url.to_owned());
     let base_url = BaseUrl::parse(&base_url)
         .map_err(|error| Refusal::Invalid { field: "base_url".to_owned(), why: error.to_string() })?;
-    let token = text(shards, id, SLOT_ACCESS_TOKEN).await?.map(Secret::new);
+    let bearer = text(shards, id, SLOT_ACCESS_TOKEN).await?.map(|token| Bearer::new(&Secret::new(token)));
     Ok(Rc::new(Account {
         version,
         workspace: connection.workspace,
@@ -67,7 +67,7 @@ pub(super) async fn load(shards: &Shards, id: AccountId, graph_url: &str) -> Res
         sender: connection.provider_id,
         limit_scope: connection.limit_scope,
         base_url,
-        token,
+        bearer,
     }))
 }
 

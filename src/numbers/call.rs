@@ -7,7 +7,7 @@ use hyper::Method;
 
 use super::account::Account;
 use super::block::Letter;
-use crate::channels::{self, ChannelError};
+use crate::channels::{self, ChannelError, Learns};
 use crate::domain::message::ProviderMessageId;
 use crate::domain::outbound::{ErrorClass, Failure, OutboundMessage, SendOutcome};
 use crate::providers::http::{CallRequest, CallResult, HttpClient};
@@ -18,7 +18,7 @@ const COURTESY_WITHIN: Duration = Duration::from_secs(3);
 /// Sends a message and says what is known about it.
 pub(super) async fn send(client: &HttpClient, account: &Account, message: &OutboundMessage) -> SendOutcome {
     match channels::encode(account.channel, message, &account.sender) {
-        Ok(call) => ask(client, account, &call.path, Bytes::from(call.body)).await,
+        Ok(call) => ask(client, account, &call.path, Bytes::from(call.body), Learns::Addresses).await,
         Err(error) => unwritable(&error),
     }
 }
@@ -26,12 +26,12 @@ pub(super) async fn send(client: &HttpClient, account: &Account, message: &Outbo
 /// Sends a message of a block and says what is known about it.
 pub(super) async fn deliver(client: &HttpClient, account: &Account, letter: Letter) -> SendOutcome {
     match letter {
-        Letter::Written { path, body } => ask(client, account, &path, body).await,
+        Letter::Written { path, body } => ask(client, account, &path, body, Learns::Nothing).await,
         Letter::InFull(message) => Box::pin(send(client, account, &message)).await,
     }
 }
 
-async fn ask(client: &HttpClient, account: &Account, path: &str, body: Bytes) -> SendOutcome {
+async fn ask(client: &HttpClient, account: &Account, path: &str, body: Bytes, learns: Learns) -> SendOutcome {
     let started = tokio::time::Instant::now();
     let result = carry(client, account, path, body, None).await;
     metrics::histogram!("tidegate_provider_call_seconds").record(started.elapsed().as_secs_f64());
@@ -39,7 +39,7 @@ async fn ask(client: &HttpClient, account: &Account, path: &str, body: Bytes) ->
         CallResult::NotSent(reason) => SendOutcome::NotSent { reason: reason.to_string() },
         CallResult::Unknown(reason) => SendOutcome::Unknown { reason: reason.to_string() },
         CallResult::Answered(answer) => {
-            match channels::read_answer(account.channel, answer.status, &answer.body, answer.retry_after) {
+            match channels::read_answer(account.channel, answer.status, &answer.body, answer.retry_after, learns) {
                 Ok(outcome) => outcome,
                 Err(error) => SendOutcome::Unknown { reason: error.to_string() },
             }
@@ -66,7 +66,7 @@ async fn carry(
         base_url: &account.base_url,
         method: Method::POST,
         path,
-        bearer: account.token.as_ref(),
+        bearer: account.bearer.as_ref(),
         headers: &[],
         body,
         deadline,

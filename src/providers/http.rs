@@ -65,6 +65,22 @@ impl Default for HttpOptions {
     }
 }
 
+/// A token as calls carry it, written once. It has no `Debug`.
+#[derive(Clone)]
+pub struct Bearer(Option<HeaderValue>);
+
+impl Bearer {
+    /// Writes a token; calls with one that no header can hold are never sent.
+    #[must_use]
+    pub fn new(token: &Secret<String>) -> Self {
+        let written = HeaderValue::try_from(format!("Bearer {}", token.expose())).ok();
+        Self(written.map(|mut value| {
+            value.set_sensitive(true);
+            value
+        }))
+    }
+}
+
 /// One call, borrowed from whoever makes it.
 pub struct CallRequest<'a> {
     /// The account's base URL.
@@ -74,7 +90,7 @@ pub struct CallRequest<'a> {
     /// Path and query below the base, with a leading slash; or empty.
     pub path: &'a str,
     /// Sent as `Authorization: Bearer …`.
-    pub bearer: Option<&'a Secret<String>>,
+    pub bearer: Option<&'a Bearer>,
     /// Further headers; `content-type: application/json` is added when there is a body and no other type.
     pub headers: &'a [(HeaderName, HeaderValue)],
     /// The body, cheap to clone.
@@ -251,14 +267,13 @@ fn written(call: &CallRequest<'_>) -> Option<Request<Full<Bytes>>> {
     *request.method_mut() = call.method.clone();
     *request.uri_mut() = call.base_url.target(call.path)?;
     let headers = request.headers_mut();
+    headers.reserve(3 + call.headers.len());
     headers.insert(header::HOST, call.base_url.host_header.clone());
     if !call.body.is_empty() {
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     }
     if let Some(bearer) = call.bearer {
-        let mut value = HeaderValue::try_from(format!("Bearer {}", bearer.expose())).ok()?;
-        value.set_sensitive(true);
-        headers.insert(header::AUTHORIZATION, value);
+        headers.insert(header::AUTHORIZATION, bearer.0.clone()?);
     }
     for (name, value) in call.headers {
         headers.insert(name, value.clone());

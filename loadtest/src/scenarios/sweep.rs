@@ -31,7 +31,9 @@ const RECEIPTS_EACH: u64 = 3;
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 const STALLED_AFTER: Duration = Duration::from_secs(15);
 /// Connections that publish and resume.
-const PUBLISHERS: usize = 8;
+const PUBLISHERS: usize = 32;
+/// How long the contacts that were just made may take to fall asleep (`actors.sleep_after`, and a sweep of it).
+const ASLEEP_WITHIN: Duration = Duration::from_secs(60);
 /// A send as it leaves for WhatsApp: a template of two variables.
 const FIXED_BODY: &str = r#"{"messaging_product":"whatsapp","recipient_type":"individual","to":"+15560000007","type":"template","template":{"name":"order_on_its_way","language":{"code":"en_US"},"components":[{"type":"body","parameters":[{"type":"text","text":"Grace"},{"type":"text","text":"1042"}]}]},"biz_opaque_callback_data":"b1.01JDXT5N3V9Q4ZK8M2R7W6YBCF.0.500.1"}"#;
 
@@ -54,6 +56,7 @@ pub(super) async fn run(options: &Options) -> Result<Report> {
     let mut rest = Rest::open(server.addr, server.token("ADMIN_TOKEN")?).await?;
     let people = People::gather(&mut rest, &server, sink.addr, numbers, recipients).await?;
     report.figure("contacts made, off the clock", recipients as f64 / begun.elapsed().as_secs_f64(), "/s");
+    asleep(&server, recipients).await?;
 
     let mut sweep = Sweep { server, sink: Rest::open(sink.addr, "").await?, rest, people, at_most, done: 0 };
     let raw = Raw {
@@ -74,6 +77,23 @@ pub(super) async fn run(options: &Options) -> Result<Report> {
     report.figure("server: RSS at the end", sweep.server.rss_bytes()? as f64 / 1_048_576.0, "MiB");
     tell(&mut report, [&bare, &alone, &closed], recipients * rounds as u64, numbers * rounds as u64);
     Ok(report)
+}
+
+/// Waits until the contacts that were just made sleep or have left memory: what putting them to rest costs is no part of
+/// a send.
+async fn asleep(server: &Server, contacts: u64) -> Result<()> {
+    let end = Instant::now() + ASLEEP_WITHIN;
+    loop {
+        let at_rest =
+            server.metric("tidegate_slept_total", "").await? + server.metric("tidegate_retired_total", "").await?;
+        if at_rest >= contacts {
+            return Ok(());
+        }
+        if Instant::now() >= end {
+            bail!("{at_rest} of {contacts} contacts were put to rest within {ASLEEP_WITHIN:?}");
+        }
+        sleep(LOOK_EVERY).await;
+    }
 }
 
 /// One side's stretch.

@@ -11,13 +11,15 @@ use serde_json::value::RawValue;
 
 use super::error_table::{failure, failure_without_code};
 use super::parse::person;
+use crate::channels::Learns;
 use crate::domain::inbound::{Address, AddressSpace};
 use crate::domain::message::ProviderMessageId;
 use crate::domain::outbound::SendOutcome;
 
-/// Reads an answer. `status` is the HTTP status, `retry_after` the header of that name.
+/// Reads an answer. `status` is the HTTP status, `retry_after` the header of that name. Whom it names besides is read
+/// where that is asked.
 #[must_use]
-pub fn read_answer(status: u16, body: &[u8], retry_after: Option<Duration>) -> SendOutcome {
+pub fn read_answer(status: u16, body: &[u8], retry_after: Option<Duration>, learns: Learns) -> SendOutcome {
     let answer: Option<Answer<'_>> = serde_json::from_slice(body).ok();
     if let Some(error) = answer.as_ref().and_then(|answer| answer.error.as_ref()) {
         let failure = match &error.code {
@@ -28,7 +30,8 @@ pub fn read_answer(status: u16, body: &[u8], retry_after: Option<Duration>) -> S
     }
     match status {
         200..=299 => {
-            answer.and_then(accepted).unwrap_or_else(|| unknown("The answer said success, but names no message."))
+            let accepted = answer.and_then(|answer| accepted(answer, learns));
+            accepted.unwrap_or_else(|| unknown("The answer said success, but names no message."))
         }
         // A gateway on the way gave up: what stands behind it may have taken the message.
         502 | 504 => unknown("A gateway on the way to WhatsApp gave up waiting."),
@@ -69,7 +72,8 @@ struct Answer<'a> {
 struct AnsweredMessage<'a> {
     #[serde(borrow)]
     id: Cow<'a, str>,
-    message_status: Option<String>,
+    #[serde(borrow)]
+    message_status: Option<Cow<'a, str>>,
 }
 
 #[derive(Deserialize)]
@@ -102,10 +106,13 @@ impl<'de> Deserialize<'de> for Code {
     }
 }
 
-fn accepted(answer: Answer<'_>) -> Option<SendOutcome> {
+fn accepted(answer: Answer<'_>, learns: Learns) -> Option<SendOutcome> {
     let message = answer.messages?.into_iter().next().filter(|message| !message.id.is_empty())?;
-    let contacts: Vec<AnsweredContact> =
-        answer.contacts.and_then(|raw| serde_json::from_str(raw.get()).ok()).unwrap_or_default();
+    let contacts: Vec<AnsweredContact> = answer
+        .contacts
+        .filter(|_| learns == Learns::Addresses)
+        .and_then(|raw| serde_json::from_str(raw.get()).ok())
+        .unwrap_or_default();
     // One message has one recipient.
     let mut addresses = Vec::new();
     if let [contact] = contacts.as_slice() {
@@ -144,12 +151,20 @@ mod tests {
             addresses: vec![phone, address(AddressSpace::Bsuid, "PT.1")],
             held: false,
         };
-        assert_eq!(read_answer(200, ACCEPTED.as_bytes(), None), expected);
-        let bare = read_answer(200, br#"{"contacts":7,"messages":[{"id":"wamid.\u0041"}]}"#, None);
+        assert_eq!(read_answer(200, ACCEPTED.as_bytes(), None, Learns::Addresses), expected);
+        let SendOutcome::Accepted { addresses, .. } = read_answer(200, ACCEPTED.as_bytes(), None, Learns::Nothing)
+        else {
+            panic!("it was accepted");
+        };
+        assert_eq!(addresses, []);
+        let bare = read_answer(200, br#"{"contacts":7,"messages":[{"id":"wamid.\u0041"}]}"#, None, Learns::Addresses);
         let provider_id = ProviderMessageId("wamid.A".into());
         assert_eq!(bare, SendOutcome::Accepted { provider_id, addresses: vec![], held: false });
         let held = ACCEPTED.replace("\"accepted\"", "\"held_for_quality_assessment\"");
-        assert!(matches!(read_answer(200, held.as_bytes(), None), SendOutcome::Accepted { held: true, .. }));
+        assert!(matches!(
+            read_answer(200, held.as_bytes(), None, Learns::Addresses),
+            SendOutcome::Accepted { held: true, .. }
+        ));
     }
 
     #[test]
@@ -175,7 +190,7 @@ mod tests {
         ];
         for (status, body, code, class) in cases {
             let wait = Some(Duration::from_secs(2));
-            match read_answer(status, body.as_bytes(), wait) {
+            match read_answer(status, body.as_bytes(), wait, Learns::Addresses) {
                 SendOutcome::Rejected { failure, retry_after } => {
                     assert_eq!((failure.code, failure.class, retry_after), (code, class, wait), "{status} {body}");
                 }
@@ -197,7 +212,10 @@ mod tests {
             (0, b""),
         ];
         for (status, body) in cases {
-            assert!(matches!(read_answer(status, body, None), SendOutcome::Unknown { .. }), "{status} {body:?}");
+            assert!(
+                matches!(read_answer(status, body, None, Learns::Addresses), SendOutcome::Unknown { .. }),
+                "{status} {body:?}"
+            );
         }
     }
 
@@ -215,12 +233,12 @@ mod tests {
         fn nothing_makes_it_panic(
             status in any::<u16>(), noise in any::<Vec<u8>>(), at in any::<prop::sample::Index>(), byte in any::<u8>(),
         ) {
-            let _ = read_answer(status, &noise, None);
+            let _ = read_answer(status, &noise, None, Learns::Addresses);
             let mut damaged = ACCEPTED.as_bytes().to_vec();
             let at = at.index(damaged.len());
             damaged[at] = byte;
-            let _ = read_answer(status, &damaged, None);
-            let _ = read_answer(status, &damaged[..at], None);
+            let _ = read_answer(status, &damaged, None, Learns::Addresses);
+            let _ = read_answer(status, &damaged[..at], None, Learns::Addresses);
             let _ = regain_after(&String::from_utf8_lossy(&noise));
         }
     }

@@ -19,7 +19,7 @@ use super::*;
 use crate::clock::{CountedIds, FrozenClock};
 use crate::domain::secret::Secret;
 use crate::domain::time::Timestamp;
-use crate::providers::http::{CallAnswer, CallRequest, CallResult, HttpClient, HttpOptions, UnknownReason};
+use crate::providers::http::{Bearer, CallAnswer, CallRequest, CallResult, HttpClient, HttpOptions, UnknownReason};
 
 const START: Timestamp = Timestamp::from_seconds(1_795_165_200);
 
@@ -142,7 +142,7 @@ async fn request(sandbox: &SandboxHandle, method: Method, path: &str, bearer: &s
         base_url: &url,
         method,
         path,
-        bearer: Some(&Secret::new(bearer.to_owned())),
+        bearer: Some(&Bearer::new(&Secret::new(bearer.to_owned()))),
         headers: &[],
         body: Bytes::from(body.to_string()),
         deadline: Some(Duration::from_secs(30)),
