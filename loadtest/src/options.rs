@@ -14,6 +14,7 @@ loadtest: drives a Tidegate server of its own over HTTP and websocket, and holds
   loadtest run memory     bytes per idle conversation and per socket
   loadtest run stalled    growth for a reader that stopped, and how long until it is closed
   loadtest run sweep      broadcasts of many numbers, in percent of a raw client's sends; then with their receipts
+  loadtest run pace       one number at its full rate: what is used of it, how soon a pause holds, how ten share it
   loadtest listen         an agent's socket of a server that runs: shows frames, sends the lines that are typed
   loadtest bare-handler   HMAC and JSON alone; for `run`
   loadtest bare-relay     one frame an event; for `run`

@@ -3,6 +3,8 @@
 mod fanout;
 mod latency;
 mod memory;
+mod pace;
+mod people;
 mod posting;
 mod stalled;
 mod sweep;
@@ -35,6 +37,7 @@ pub async fn run(name: &str, options: &Options) -> Result<Report> {
         "fanout" => Box::pin(fanout::run(options)),
         "memory" => Box::pin(memory::run(options)),
         "stalled" => Box::pin(stalled::run(options)),
+        "pace" => Box::pin(pace::run(options)),
         "sweep" => Box::pin(sweep::run(options)),
         _ => bail!("there is no scenario `{name}`; `loadtest help` lists what there is"),
     };

@@ -333,20 +333,10 @@ impl Owner {
         tasks.running.push(actix::spawn(task).abort_handle());
     }
 
-    /// Writes every dirty entity's snapshot and line to the rows on their way. One that cannot be encoded
-    /// stays dirty: the checkpoint must not pass it.
-    pub(super) fn snapshot_dirty(&self) -> Result<(), StoreError> {
-        let directory = self.directory.borrow();
-        let dirty = std::mem::take(&mut *self.dirty.borrow_mut());
-        let mut outcome = Ok(());
-        for key in dirty {
-            let Some(slot) = directory.get(&key).and_then(Resident::awake) else { continue };
-            if let Err(error) = self.keep_snapshot(key, slot) {
-                self.dirty.borrow_mut().insert(key);
-                outcome = Err(error);
-            }
-        }
-        outcome
+    /// When a loop of this shard has its first turn: those of other shards have theirs at other times, so that never all
+    /// shards of an arbiter do the same at once.
+    pub(super) fn first_after(&self, interval: std::time::Duration) -> std::time::Duration {
+        interval * (u32::from(self.number) + 1) / u32::from(self.node.options.shards.max(1))
     }
 
     /// Keeps one entity's snapshot and line on their way to the store.

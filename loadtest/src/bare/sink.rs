@@ -30,6 +30,8 @@ use crate::machine;
 pub(crate) const BEGIN: &str = "/begin";
 /// Where a round's counts are told.
 pub(crate) const COUNTED: &str = "/counted";
+/// Where it is told how the sends came in time.
+pub(crate) const PACE: &str = "/pace";
 /// Where it is told how many different tokens came.
 pub(crate) const DIFFERENT: &str = "/different";
 
@@ -68,6 +70,15 @@ pub(crate) struct Counted {
     pub(crate) last_refusal: u64,
 }
 
+/// How the sends of a round came in time.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Pace {
+    /// The most that came in any 1,000 ms.
+    pub(crate) busiest_second: u64,
+    /// How many came in each second after the first send.
+    pub(crate) by_second: Vec<u64>,
+}
+
 /// A send, as far as its answer and its receipts need it.
 #[derive(Deserialize)]
 struct Wire<'a> {
@@ -83,6 +94,8 @@ struct Round {
     number: u64,
     counted: Counted,
     first: Option<Instant>,
+    /// How many came in each millisecond after the first.
+    by_ms: Vec<u32>,
     /// A digest of each token.
     tokens: Vec<u64>,
     posted: Arc<Posted>,
@@ -160,6 +173,7 @@ impl Sink {
         match path {
             BEGIN => self.begin(serde_json::from_slice(body)?).map(|()| "{}".to_owned()),
             COUNTED => Ok(serde_json::to_string(&self.counted())?),
+            PACE => Ok(serde_json::to_string(&pace(&self.round().by_ms))?),
             DIFFERENT => Ok(self.different().to_string()),
             _ => anyhow::bail!("nothing is at {path}"),
         }
@@ -175,6 +189,13 @@ impl Sink {
             let mut round = self.round();
             let since = now.saturating_duration_since(*round.first.get_or_insert(now));
             round.tokens.push(hasher.finish());
+            let at = since.as_millis() as usize;
+            if round.by_ms.len() <= at {
+                round.by_ms.resize(at + 1, 0);
+            }
+            if let Some(count) = round.by_ms.get_mut(at) {
+                *count += 1;
+            }
             round.counted.sends += 1;
             round.counted.body_bytes += body.len() as u64;
             round.counted.span_us = round.counted.span_us.max(since.as_micros() as u64);
@@ -227,9 +248,29 @@ impl Sink {
     }
 }
 
+fn pace(by_ms: &[u32]) -> Pace {
+    let sum = |some: &[u32]| some.iter().map(|count| u64::from(*count)).sum::<u64>();
+    let by_second = by_ms.chunks(1_000).map(sum).collect();
+    let (mut within, mut busiest_second) = (0, 0);
+    for (at, count) in by_ms.iter().enumerate() {
+        within += u64::from(*count);
+        within -= at.checked_sub(1_000).and_then(|gone| by_ms.get(gone)).map_or(0, |count| u64::from(*count));
+        busiest_second = busiest_second.max(within);
+    }
+    Pace { busiest_second, by_second }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_busiest_second_begins_anywhere() {
+        let mut by_ms = vec![0; 2_500];
+        (by_ms[900], by_ms[1_000], by_ms[1_899], by_ms[1_900]) = (4, 1, 3, 2);
+        assert_eq!(pace(&by_ms), Pace { busiest_second: 8, by_second: vec![4, 6, 0] });
+        assert_eq!(pace(&[]), Pace::default());
+    }
 
     const BODY: &str = r#"{"messaging_product":"whatsapp","to":"+15560000007","type":"template","template":{},"biz_opaque_callback_data":"b1.A.0.7.1"}"#;
 

@@ -1,7 +1,6 @@
 //! Broadcasts of many numbers at once: their sends held against a raw client that sends one body to the same sink, and
 //! against the same with three receipts of each send coming back.
 
-mod people;
 mod sides;
 
 use std::time::Duration;
@@ -12,8 +11,8 @@ use serde_json::{Value, json};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
-use self::people::{People, TEMPLATE};
 use self::sides::{Side, tell};
+use super::people::{self, People};
 use crate::bare::sink::{BEGIN, Begin, COUNTED, Counted, DIFFERENT, Target};
 use crate::machine::cpu_seconds;
 use crate::options::Options;
@@ -32,8 +31,6 @@ const LOOK_EVERY: Duration = Duration::from_millis(50);
 const STALLED_AFTER: Duration = Duration::from_secs(15);
 /// Connections that publish and resume.
 const PUBLISHERS: usize = 32;
-/// How long the contacts that were just made may take to fall asleep (`actors.sleep_after`, and a sweep of it).
-const ASLEEP_WITHIN: Duration = Duration::from_secs(60);
 /// A send as it leaves for WhatsApp: a template of two variables.
 const FIXED_BODY: &str = r#"{"messaging_product":"whatsapp","recipient_type":"individual","to":"+15560000007","type":"template","template":{"name":"order_on_its_way","language":{"code":"en_US"},"components":[{"type":"body","parameters":[{"type":"text","text":"Grace"},{"type":"text","text":"1042"}]}]},"biz_opaque_callback_data":"b1.01JDXT5N3V9Q4ZK8M2R7W6YBCF.0.500.1"}"#;
 
@@ -56,7 +53,7 @@ pub(super) async fn run(options: &Options) -> Result<Report> {
     let mut rest = Rest::open(server.addr, server.token("ADMIN_TOKEN")?).await?;
     let people = People::gather(&mut rest, &server, sink.addr, numbers, recipients).await?;
     report.figure("contacts made, off the clock", recipients as f64 / begun.elapsed().as_secs_f64(), "/s");
-    asleep(&server, recipients).await?;
+    people::asleep(&server, recipients).await?;
 
     let mut sweep = Sweep { server, sink: Rest::open(sink.addr, "").await?, rest, people, at_most, done: 0 };
     let raw = Raw {
@@ -77,23 +74,6 @@ pub(super) async fn run(options: &Options) -> Result<Report> {
     report.figure("server: RSS at the end", sweep.server.rss_bytes()? as f64 / 1_048_576.0, "MiB");
     tell(&mut report, [&bare, &alone, &closed], recipients * rounds as u64, numbers * rounds as u64);
     Ok(report)
-}
-
-/// Waits until the contacts that were just made sleep or have left memory: what putting them to rest costs is no part of
-/// a send.
-async fn asleep(server: &Server, contacts: u64) -> Result<()> {
-    let end = Instant::now() + ASLEEP_WITHIN;
-    loop {
-        let at_rest =
-            server.metric("tidegate_slept_total", "").await? + server.metric("tidegate_retired_total", "").await?;
-        if at_rest >= contacts {
-            return Ok(());
-        }
-        if Instant::now() >= end {
-            bail!("{at_rest} of {contacts} contacts were put to rest within {ASLEEP_WITHIN:?}");
-        }
-        sleep(LOOK_EVERY).await;
-    }
 }
 
 /// One side's stretch.
@@ -265,22 +245,9 @@ impl Sweep {
     async fn drafts(&mut self) -> Result<Vec<(String, u64)>> {
         let mut drafts = Vec::with_capacity(self.people.numbers.len());
         for (index, number) in self.people.numbers.iter().enumerate() {
-            let parameters =
-                [json!({"type": "text", "text": "{{first_name|friend}}"}), json!({"type": "text", "text": "1042"})];
-            let draft = json!({
-                "name": format!("Sweep {} of number {index}", self.done),
-                "account": number.account,
-                "audience": {"lists": [number.list]},
-                "content": {
-                    "type": "template",
-                    "name": TEMPLATE,
-                    "language": "en_US",
-                    "fills": [{"slot": {"type": "body"}, "parameters": parameters}],
-                },
-            });
-            let made = self.rest.post("/v1/broadcasts", &draft).await?;
-            let id = made["id"].as_str().context("a broadcast's id")?;
-            drafts.push((format!("/v1/broadcasts/{id}"), number.audience));
+            let name = format!("Sweep {} of number {index}", self.done);
+            let draft = people::draft(&mut self.rest, &name, &number.account, &[&number.list]).await?;
+            drafts.push((draft, number.audience));
         }
         Ok(drafts)
     }
@@ -370,7 +337,7 @@ mod tests {
     #[test]
     fn the_fixed_body_is_json_with_a_token() {
         let body: Value = serde_json::from_str(FIXED_BODY).unwrap();
-        assert_eq!(body["template"]["name"], TEMPLATE);
+        assert_eq!(body["template"]["name"], people::TEMPLATE);
         assert!(body["biz_opaque_callback_data"].as_str().is_some_and(|token| token.starts_with("b1.")));
     }
 

@@ -2,15 +2,20 @@
 
 use std::rc::Rc;
 
-use super::{Owner, Phase};
+use super::super::resident::Resident;
+use super::{EntityKey, Owner, Phase};
 use crate::store::{Fence, Store, StoreError};
+
+/// Snapshots taken before others on the arbiter have their turn: about half a millisecond.
+const AT_ONCE: usize = 64;
 
 impl Owner {
     /// Settles now and then, until the shard ends.
     pub(in super::super) async fn settle_loop(self: Rc<Self>) {
+        let mut pause = self.first_after(self.node.options.settle_interval);
         loop {
             tokio::select! {
-                () = tokio::time::sleep(self.node.options.settle_interval) => {}
+                () = tokio::time::sleep(std::mem::replace(&mut pause, self.node.options.settle_interval)) => {}
                 () = self.settle_wanted.notified() => {}
             }
             self.flush_answered();
@@ -32,11 +37,52 @@ impl Owner {
     /// Makes every committed state a row and moves the checkpoint to the last committed record.
     pub(in super::super) async fn settle(&self) -> Result<(), Fence> {
         self.no_settling().await;
-        if !matches!(self.phase(), Phase::Open | Phase::Draining) {
+        self.snapshot_in_steps().await;
+        if !self.is_whole() {
             // Half replayed, the states may be older than the position.
             return Err(Fence::Store(StoreError::NotApplied("the shard is opening or closed".into())));
         }
         self.settle_now().await
+    }
+
+    /// Takes snapshots of most dirty entities, a few at a time. Settling itself lets nothing else run on the arbiter, for
+    /// 26 ms where 3,000 contacts had been made; what is left to it after this is little. One that changes meanwhile is
+    /// dirty again.
+    async fn snapshot_in_steps(&self) {
+        let dirty: Vec<_> = self.dirty.borrow().iter().copied().collect();
+        let most = dirty.len().saturating_sub(AT_ONCE);
+        for some in dirty.get(..most).unwrap_or_default().chunks(AT_ONCE) {
+            if !self.is_whole() || self.snapshot_these(some).is_err() {
+                return;
+            }
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// Writes every dirty entity's snapshot and line to the rows on their way. One that cannot be encoded
+    /// stays dirty: the checkpoint must not pass it.
+    pub(in super::super) fn snapshot_dirty(&self) -> Result<(), StoreError> {
+        let dirty: Vec<_> = self.dirty.borrow().iter().copied().collect();
+        self.snapshot_these(&dirty)
+    }
+
+    /// The same for those of them that are dirty still.
+    fn snapshot_these(&self, keys: &[EntityKey]) -> Result<(), StoreError> {
+        let directory = self.directory.borrow();
+        let mut outcome = Ok(());
+        for key in keys.iter().filter(|key| self.dirty.borrow_mut().remove(*key)) {
+            let Some(slot) = directory.get(key).and_then(Resident::awake) else { continue };
+            if let Err(error) = self.keep_snapshot(*key, slot) {
+                self.dirty.borrow_mut().insert(*key);
+                outcome = Err(error);
+            }
+        }
+        outcome
+    }
+
+    /// Whether every state is that of the last committed record.
+    fn is_whole(&self) -> bool {
+        matches!(self.phase(), Phase::Open | Phase::Draining)
     }
 
     /// Waits until nothing is being settled.

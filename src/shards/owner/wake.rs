@@ -49,8 +49,9 @@ impl Owner {
     /// Puts quiet entities to rest and lets answered effects reach the log, until the shard ends.
     pub(in super::super) async fn sweep_loop(self: Rc<Self>) {
         let every = self.node.options.sweep_interval;
+        let mut pause = self.first_after(every);
         loop {
-            let next = self.now() + every;
+            let next = self.now() + std::mem::replace(&mut pause, every);
             tokio::select! {
                 () = self.node.surroundings.clock.sleep_until(next) => {}
                 // The cap is kept also where business time stands still.
