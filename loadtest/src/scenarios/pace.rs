@@ -16,7 +16,7 @@ use crate::server::{Bare, Server};
 
 /// Lists of the number, of so many contacts each.
 const LISTS: usize = 13;
-const OF_A_LIST: u64 = 4_000;
+const OF_A_LIST: u64 = 5_000;
 /// Which of them each part writes to.
 const PACED: [usize; 2] = [0, 1];
 const PAUSED: usize = 2;
@@ -30,8 +30,8 @@ const PAUSED_AFTER: Duration = Duration::from_secs(2);
 /// How long it is looked whether something leaves all the same.
 const LOOKED_FOR: Duration = Duration::from_secs(3);
 /// Of what ten broadcasts share so much has left when it is looked how it was dealt: a broadcast may be a block of 200
-/// ahead of another, a twentieth of its own by then.
-const DEALT: u64 = 38_000;
+/// ahead of another, which is a twenty-fourth of its own by then.
+const DEALT: u64 = 48_000;
 const LOOK_EVERY: Duration = Duration::from_millis(5);
 /// The longest that any part may take.
 const PART_WITHIN: Duration = Duration::from_secs(90);
