@@ -131,9 +131,9 @@ impl Blocks {
 impl Dispatch {
     /// Turns of broadcasts, as long as the process lives.
     pub(super) async fn run_blocks(self: Rc<Self>) {
-        // On a grid, and by what a timer may be late shorter than the tick that the bucket is made for: it holds one token
-        // more than such a tick fills, less than one is left of the last, and whatever comes over is lost. With whole ticks
-        // a number lost 5 to 7 percent of its rate.
+        // On a grid, and shorter than the tick that the bucket is made for by what a timer may be late. The bucket holds what
+        // a tick brings and one token more; the last tick leaves up to one, so a late tick finds it full, and what is over
+        // is lost. With whole ticks half of the runs lost 5 to 7 percent of the number's rate (`loadtest run pace`).
         let mut ticks = tokio::time::interval(self.numbers.settings.tick.saturating_sub(LATE).max(LATE));
         ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
         loop {

@@ -21,7 +21,8 @@ const OF_A_LIST: u64 = 5_000;
 const PACED: [usize; 2] = [0, 1];
 const PAUSED: usize = 2;
 const SHARED: std::ops::Range<usize> = 3..LISTS;
-/// The rate at which the limiter fills below a cap of [`RATE`]: it leaves the burst of a tick (`design.md` §9).
+/// The rate at which the limiter fills below a cap of [`RATE`] with a tick of 5 ms, which is the default: cap − burst + 1,
+/// and a burst of 6.
 const LIMITER_RATE: f64 = 995.0;
 /// Whole seconds whose sends are counted, after the first.
 const SECONDS: usize = 6;

@@ -6,7 +6,7 @@ use super::super::resident::Resident;
 use super::{EntityKey, Owner, Phase};
 use crate::store::{Fence, Store, StoreError};
 
-/// Snapshots taken before others on the arbiter have their turn: about half a millisecond.
+/// Snapshots taken before others on the arbiter have their turn.
 const AT_ONCE: usize = 64;
 
 impl Owner {
@@ -45,9 +45,8 @@ impl Owner {
         self.settle_now().await
     }
 
-    /// Takes snapshots of most dirty entities, a few at a time. Settling itself lets nothing else run on the arbiter, for
-    /// 26 ms where 3,000 contacts had been made; what is left to it after this is little. One that changes meanwhile is
-    /// dirty again.
+    /// Takes snapshots of most dirty entities, a few at a time: settling itself lets nothing else run on the arbiter, and
+    /// little is left to it after this. One that changes meanwhile is dirty again.
     async fn snapshot_in_steps(&self) {
         let dirty: Vec<_> = self.dirty.borrow().iter().copied().collect();
         let most = dirty.len().saturating_sub(AT_ONCE);
