@@ -5,6 +5,7 @@
 //! calls, shards finish and settle, and last of all the HTTP server ends, because its threads carry everything.
 
 mod arbiters;
+mod database;
 mod demo;
 mod effects;
 mod entries;
@@ -60,6 +61,9 @@ pub enum StartError {
     /// The store.
     #[error("the store cannot be opened: {0}")]
     Store(#[from] crate::store::StoreError),
+    /// The schema of its database.
+    #[error("the store cannot be opened: {0}")]
+    Schema(#[from] crate::store::SchemaProblem),
     /// A shard.
     #[error("a shard cannot be opened: {0}")]
     Shard(#[from] crate::store::Fence),

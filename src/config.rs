@@ -10,6 +10,7 @@ pub mod units;
 
 mod actors;
 mod check;
+mod cql;
 mod cross;
 mod layers;
 mod limits;
@@ -29,6 +30,7 @@ mod windows;
 
 pub use actors::Actors;
 pub use check::{check, load_for};
+pub use cql::Cql;
 pub use limits::Limits;
 pub use load::{Config, load};
 pub use log::{Log, LogFormat};

@@ -20,6 +20,7 @@ pub mod problem;
 mod rest;
 mod socket;
 mod typing;
+mod waiting;
 mod webhooks;
 
 use std::ops::Deref;
@@ -46,6 +47,7 @@ pub use auth::{Asker, Operator, OperatorToken};
 pub use entry::entry_of;
 pub use ports::ports;
 pub use problem::Problem;
+pub use waiting::waiting;
 
 /// The bounds of the edge.
 #[derive(Clone, Debug)]

@@ -8,6 +8,7 @@ mod any;
 mod cell;
 #[cfg(test)]
 pub(crate) mod contract;
+pub mod cql;
 pub mod embedded;
 pub mod encoding;
 mod head;
@@ -21,6 +22,7 @@ use std::future::Future;
 use serde::{Deserialize, Serialize};
 
 pub use any::AnyStore;
+pub use cql::{CqlOptions, CqlStore, SchemaProblem};
 pub use embedded::{EmbeddedOptions, EmbeddedStore};
 pub use memory::{Fault, Faults, MemoryStore, Operation};
 pub use row::{Page, Put, Row, RowKey, ScanRange, Table};

@@ -25,7 +25,8 @@ use crate::domain::workspace::{NewTemplate, WorkspaceChange, template_id};
 use crate::shards::CommandError;
 use crate::workspaces::Caller;
 
-use super::run::{DONE, WRONG, open_sandbox, open_store, say};
+use super::database::open_store;
+use super::run::{DONE, WRONG, open_sandbox, say};
 use super::seed::{BUSINESS_ID, change};
 use super::verify::{Beside, beside};
 use super::{Parts, Running, Seeded, StartError, Tokens, start};
@@ -65,7 +66,7 @@ pub(super) async fn play(
     let ahead = tokens.get(AHEAD).and_then(|text| text.parse().ok()).unwrap_or(0);
     clock.advance(Duration::from_millis(ahead));
     let operator_token = tokens.operator(&*surroundings.ids).map_err(files)?;
-    let store = open_store(&config, &surroundings)?;
+    let store = open_store(&config, &surroundings).await?;
     let parts = Parts {
         config: config.clone(),
         surroundings: surroundings.clone(),

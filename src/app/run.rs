@@ -8,22 +8,21 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::clock::{Clock, RandomIds, Surroundings, WallClock};
 use crate::config::arguments::{self, Command, Invocation};
-use crate::config::{ClockMode, Config, Engine, check, load_for};
+use crate::config::{ClockMode, Config, check, load_for};
 use crate::providers::sandbox::SandboxHandle;
-use crate::store::AnyStore;
-use crate::store::embedded::EmbeddedStore;
 use crate::telemetry;
 
+use super::database::{migrate, wait_for_store};
 use super::sandbox::start_sandbox;
 use super::seed::{Seeded, seed};
-use super::{Parts, Running, StartError, Tokens, settings, start};
+use super::{Parts, Running, StartError, Tokens, start};
 
 /// Everything went as it should.
 pub(super) const DONE: u8 = 0;
 /// The arguments or the configuration are wrong, or what was counted does not agree.
 pub(super) const WRONG: u8 = 2;
 /// Something failed that a new start may mend: a supervisor should start the process again.
-const TRY_AGAIN: u8 = 75;
+pub(super) const TRY_AGAIN: u8 = 75;
 /// It was told twice to stop, or did not finish in time.
 const CUT_SHORT: u8 = 70;
 
@@ -52,7 +51,7 @@ pub fn run(arguments: &[String], env: &BTreeMap<String, String>) -> u8 {
             Ok(config) => actix_web::rt::System::new().block_on(super::verify::verify(&config, id, invocation.json)),
             Err(problems) => say_problems(&problems),
         },
-        Command::Serve | Command::Sandbox | Command::Demo => match load_for(&invocation, env) {
+        Command::Serve | Command::Sandbox | Command::Demo | Command::Migrate => match load_for(&invocation, env) {
             Ok(config) => actix_web::rt::System::new().block_on(carry_out(&invocation, config)),
             Err(problems) => say_problems(&problems),
         },
@@ -70,11 +69,14 @@ async fn carry_out(invocation: &Invocation, config: Config) -> u8 {
     let surroundings = Surroundings { clock: Arc::clone(&clock) as Arc<dyn Clock>, ids: Arc::new(RandomIds) };
     let ran = match invocation.command {
         Command::Sandbox => sandbox_alone(&config, surroundings).await,
+        Command::Migrate => Ok(migrate(&config, &surroundings).await),
         Command::Demo => super::demo::play(config, surroundings, clock, invocation.json).await,
         _ => serve(config, surroundings, clock).await,
     };
     match ran {
         Ok(code) => code,
+        // A new start does not mend it.
+        Err(error @ StartError::Schema(_)) => say(WRONG, &format!("tidegate: {error}\n")),
         Err(error) => say(TRY_AGAIN, &format!("tidegate: {error}\n")),
     }
 }
@@ -96,7 +98,11 @@ async fn serve(config: Config, surroundings: Surroundings, clock: Arc<WallClock>
         Tokens::read(&config.store.path).map_err(|error| StartError::Files("the data folder cannot be read", error))?;
     let operator_token =
         tokens.operator(&*surroundings.ids).map_err(|error| StartError::Files("the tokens cannot be kept", error))?;
-    let store = open_store(&config, &surroundings)?;
+    let mut signals = Signals::new()?;
+    let store = tokio::select! {
+        store = wait_for_store(&config, &surroundings) => store?,
+        () = signals.next() => return Ok(DONE),
+    };
     let store_failed = store.failed();
     let metrics = telemetry::start_metrics().map_err(|error| StartError::Metrics(error.to_string()))?;
     let parts = Parts {
@@ -108,7 +114,6 @@ async fn serve(config: Config, surroundings: Surroundings, clock: Arc<WallClock>
         metrics,
         tell: config.sandbox.enabled,
     };
-    let mut signals = Signals::new()?;
     let mut running = start(parts).await?;
     let sandbox = if config.sandbox.enabled {
         Some(open_sandbox(&config, surroundings, &running, &mut tokens).await?)
@@ -146,16 +151,6 @@ async fn serve(config: Config, surroundings: Surroundings, clock: Arc<WallClock>
         () = tokio::time::sleep(deadline + std::time::Duration::from_secs(10)) => false,
     };
     Ok(if finished { DONE } else { say(CUT_SHORT, "tidegate: not everything was finished in time; it replays\n") })
-}
-
-pub(super) fn open_store(config: &Config, surroundings: &Surroundings) -> Result<AnyStore, StartError> {
-    let clock = Arc::clone(&surroundings.clock);
-    Ok(match config.store.engine {
-        Engine::Memory => AnyStore::memory(clock),
-        Engine::Embedded => {
-            EmbeddedStore::open(&config.store.path.join("store"), settings::embedded(config), clock)?.into()
-        }
-    })
 }
 
 pub(super) async fn open_sandbox(

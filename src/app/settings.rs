@@ -13,12 +13,30 @@ use crate::numbers::NumberSettings;
 use crate::providers::http::HttpOptions;
 use crate::push::{Settings, window::WindowSize};
 use crate::shards::ShardOptions;
+use crate::store::CqlOptions;
 use crate::store::embedded::EmbeddedOptions;
 
 pub(super) fn workers(config: &Config) -> usize {
     match config.server.workers {
         0 => std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get),
         set => set,
+    }
+}
+
+pub(super) fn cql(config: &Config) -> CqlOptions {
+    let cql = &config.cql;
+    CqlOptions {
+        nodes: cql.nodes.clone(),
+        keyspace: cql.keyspace.clone(),
+        datacenter: cql.datacenter.clone(),
+        replication_factor: cql.replication_factor,
+        login: cql.user.clone().map(|user| (user, cql.password.clone())),
+        tls: cql.tls,
+        authorities: cql.authorities.clone(),
+        connect_timeout: cql.connect_timeout,
+        request_timeout: cql.request_timeout,
+        commit_deadline: config.store.commit_deadline,
+        requests_max: cql.requests_max,
     }
 }
 

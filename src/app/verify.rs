@@ -69,7 +69,9 @@ pub(super) struct Beside {
 /// Counts a broadcast's ledger again. The exit code: 0 where everything agrees, 2 where not, or the server still runs.
 pub(super) async fn verify(config: &Config, id: BroadcastId, as_json: bool) -> u8 {
     if config.store.engine != Engine::Embedded {
-        return say(WRONG, "tidegate: only the embedded store has a data folder to verify\n");
+        let ask = "ask the running server: GET";
+        let why = format!("tidegate: this store has no data folder; {ask} /v1/broadcasts/{id}/verify\n");
+        return say(WRONG, &why);
     }
     // Time stands before everything that could fall due: nothing is decided while it is only read.
     let clock = Arc::new(FrozenClock::new(Timestamp(0)));

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use crate::domain::ids::BroadcastId;
 
-/// What the process was asked to do. Commands that come later (migrate) take their place here.
+/// What the process was asked to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Command {
     /// Run the server.
@@ -15,6 +15,8 @@ pub enum Command {
     CheckConfig,
     /// Play the scenes of a day on the sandbox.
     Demo,
+    /// Bring the schema of a database up to date.
+    Migrate,
     /// Count a broadcast's ledger again; the server is stopped.
     VerifyBroadcast(BroadcastId),
     /// Show how to call it.
@@ -24,8 +26,12 @@ pub enum Command {
 }
 
 /// The words that name a command; without one the server runs.
-const COMMANDS: [(&str, Command); 3] =
-    [("sandbox", Command::Sandbox), ("check-config", Command::CheckConfig), ("demo", Command::Demo)];
+const COMMANDS: [(&str, Command); 4] = [
+    ("sandbox", Command::Sandbox),
+    ("check-config", Command::CheckConfig),
+    ("demo", Command::Demo),
+    ("migrate", Command::Migrate),
+];
 
 /// Flags that stand for a key.
 const NAMED_FLAGS: [(&str, &str); 3] =
@@ -78,6 +84,7 @@ tidegate: an actor-based real-time messaging router
   tidegate check-config [flags]  tell every problem of the configuration, or what is in force
 
   tidegate demo [flags]          play a day on the sandbox in about a minute, and tell what happened
+  tidegate migrate [flags]       make or change the tables of the database, for store.engine = \"cql\"
   tidegate verify broadcast ID   count a broadcast's ledger again, beside the sandbox's own; the server is stopped
 
   --config FILE       configuration file; every key is explained in config/default.toml
@@ -195,6 +202,7 @@ mod tests {
             ("-h", Command::Help),
             ("--version", Command::Version),
             ("demo --json", Command::Demo),
+            ("migrate --config f.toml", Command::Migrate),
             ("verify broadcast brd_00000000000000000000000007 --data d", Command::VerifyBroadcast(BroadcastId(7))),
         ];
         for (line, command) in table {

@@ -8,7 +8,8 @@ use super::layers::{Layers, file_source};
 use super::reader::Reader;
 use super::setting::Raw;
 use super::{
-    Actors, ConfigProblem, EffectiveKey, Limits, Log, Numbers, Providers, Push, Sandbox, Seed, Server, Store, Windows,
+    Actors, ConfigProblem, Cql, EffectiveKey, Limits, Log, Numbers, Providers, Push, Sandbox, Seed, Server, Store,
+    Windows,
 };
 
 /// Every key with its default and unit.
@@ -24,6 +25,8 @@ pub struct Config {
     pub server: Server,
     /// The store's engine and its buffers.
     pub store: Store,
+    /// The database behind the store, where it is one.
+    pub cql: Cql,
     /// How many actors stay in memory, and their mailboxes.
     pub actors: Actors,
     /// Pacing of the channel accounts.
@@ -83,6 +86,7 @@ fn read(reader: &mut Reader) -> Config {
     Config {
         server: Server::read(reader.section("server")),
         store: Store::read(reader.section("store")),
+        cql: Cql::read(reader.section("cql")),
         actors: Actors::read(reader.section("actors")),
         numbers: Numbers::read(reader.section("numbers")),
         providers: Providers::read(reader.section("providers")),

@@ -123,6 +123,19 @@ impl SectionReader<'_> {
         }
     }
 
+    /// A secret that may be left out.
+    pub(super) fn secret_or_none(&mut self, key: &'static str) -> Secret<String> {
+        let path = format!("{}.{key}", self.section);
+        let empty = self.reader.layers.keys.get(&path).is_some_and(|given| given.raw.text() == Some(""));
+        if !empty {
+            return self.secret(key);
+        }
+        if let Some((path, given)) = self.take(key) {
+            self.note(path, String::new(), given.source);
+        }
+        Secret::new(String::new())
+    }
+
     fn take(&mut self, key: &'static str) -> Option<(String, Given)> {
         let path = format!("{}.{key}", self.section);
         self.reader.asked.insert(path.clone());

@@ -12,11 +12,13 @@ use super::units::Size;
 pub enum Engine {
     /// In the folder at `path`, by this process alone.
     Embedded,
+    /// In a ScyllaDB or Apache Cassandra database, see `[cql]`.
+    Cql,
     /// Nowhere: everything is forgotten at the stop.
     Memory,
 }
 
-choices!(Engine { Embedded = "embedded", Memory = "memory" });
+choices!(Engine { Embedded = "embedded", Cql = "cql", Memory = "memory" });
 
 /// The store.
 #[derive(Clone, Debug)]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio::sync::watch;
 
 use super::{
-    EmbeddedStore, Fence, JournalRecord, Lease, Member, MemoryStore, Owner, Page, Position, Put, Row, RowKey,
+    CqlStore, EmbeddedStore, Fence, JournalRecord, Lease, Member, MemoryStore, Owner, Page, Position, Put, Row, RowKey,
     ScanRange, Store, StoreError, StoreIdentity, Table,
 };
 use crate::clock::Clock;
@@ -17,6 +17,8 @@ pub enum AnyStore {
     Memory(MemoryStore),
     /// In a folder of this machine.
     Embedded(EmbeddedStore),
+    /// In a database that several nodes share.
+    Cql(CqlStore),
 }
 
 impl AnyStore {
@@ -32,6 +34,7 @@ impl AnyStore {
         match self {
             Self::Memory(store) => store.failed(),
             Self::Embedded(store) => store.failed(),
+            Self::Cql(store) => store.failed(),
         }
     }
 }
@@ -48,11 +51,18 @@ impl From<EmbeddedStore> for AnyStore {
     }
 }
 
+impl From<CqlStore> for AnyStore {
+    fn from(store: CqlStore) -> Self {
+        Self::Cql(store)
+    }
+}
+
 impl Store for AnyStore {
     async fn identity(&self, proposed: StoreIdentity) -> Result<StoreIdentity, StoreError> {
         match self {
             Self::Memory(store) => store.identity(proposed).await,
             Self::Embedded(store) => store.identity(proposed).await,
+            Self::Cql(store) => store.identity(proposed).await,
         }
     }
 
@@ -60,6 +70,7 @@ impl Store for AnyStore {
         match self {
             Self::Memory(store) => store.put_facts(rows).await,
             Self::Embedded(store) => store.put_facts(rows).await,
+            Self::Cql(store) => store.put_facts(rows).await,
         }
     }
 
@@ -67,6 +78,7 @@ impl Store for AnyStore {
         match self {
             Self::Memory(store) => store.get(key).await,
             Self::Embedded(store) => store.get(key).await,
+            Self::Cql(store) => store.get(key).await,
         }
     }
 
@@ -74,6 +86,7 @@ impl Store for AnyStore {
         match self {
             Self::Memory(store) => store.get_many(keys).await,
             Self::Embedded(store) => store.get_many(keys).await,
+            Self::Cql(store) => store.get_many(keys).await,
         }
     }
 
@@ -81,6 +94,7 @@ impl Store for AnyStore {
         match self {
             Self::Memory(store) => store.scan(table, pk, range).await,
             Self::Embedded(store) => store.scan(table, pk, range).await,
+            Self::Cql(store) => store.scan(table, pk, range).await,
         }
     }
 
@@ -88,6 +102,7 @@ impl Store for AnyStore {
         match self {
             Self::Memory(store) => store.commit(lease, ts_us, record, facts).await,
             Self::Embedded(store) => store.commit(lease, ts_us, record, facts).await,
+            Self::Cql(store) => store.commit(lease, ts_us, record, facts).await,
         }
     }
 
@@ -95,6 +110,7 @@ impl Store for AnyStore {
         match self {
             Self::Memory(store) => store.settle(lease, upto, rows).await,
             Self::Embedded(store) => store.settle(lease, upto, rows).await,
+            Self::Cql(store) => store.settle(lease, upto, rows).await,
         }
     }
 
@@ -102,6 +118,7 @@ impl Store for AnyStore {
         match self {
             Self::Memory(store) => store.replay(shard, after, limit).await,
             Self::Embedded(store) => store.replay(shard, after, limit).await,
+            Self::Cql(store) => store.replay(shard, after, limit).await,
         }
     }
 
@@ -109,6 +126,7 @@ impl Store for AnyStore {
         match self {
             Self::Memory(store) => store.acquire(shard, owner, expect).await,
             Self::Embedded(store) => store.acquire(shard, owner, expect).await,
+            Self::Cql(store) => store.acquire(shard, owner, expect).await,
         }
     }
 
@@ -116,6 +134,7 @@ impl Store for AnyStore {
         match self {
             Self::Memory(store) => store.beat(owner, number).await,
             Self::Embedded(store) => store.beat(owner, number).await,
+            Self::Cql(store) => store.beat(owner, number).await,
         }
     }
 
@@ -123,6 +142,7 @@ impl Store for AnyStore {
         match self {
             Self::Memory(store) => store.members().await,
             Self::Embedded(store) => store.members().await,
+            Self::Cql(store) => store.members().await,
         }
     }
 
@@ -130,6 +150,7 @@ impl Store for AnyStore {
         match self {
             Self::Memory(store) => store.change_member(expect_version, member).await,
             Self::Embedded(store) => store.change_member(expect_version, member).await,
+            Self::Cql(store) => store.change_member(expect_version, member).await,
         }
     }
 
@@ -137,6 +158,7 @@ impl Store for AnyStore {
         match self {
             Self::Memory(store) => store.close().await,
             Self::Embedded(store) => store.close().await,
+            Self::Cql(store) => store.close().await,
         }
     }
 }

@@ -24,12 +24,7 @@ pub(super) struct Cell {
 impl Cell {
     /// A write that arrives at `now`: its time to live counts from there.
     pub(super) fn new(value: Option<Vec<u8>>, ts_us: i64, ttl_s: u32, now: Timestamp) -> Self {
-        let expires_s = if ttl_s == 0 || value.is_none() {
-            0
-        } else {
-            let now_s = u32::try_from(now.0.max(0).saturating_add(999) / 1_000).unwrap_or(DELETED);
-            now_s.saturating_add(ttl_s).min(DELETED - 1)
-        };
+        let expires_s = if value.is_none() { 0 } else { expiry(ttl_s, now) };
         Self { ts_us, expires_s, value }
     }
 
@@ -81,6 +76,19 @@ impl Cell {
         })
     }
 
+    /// The bytes of a value in an engine that has a place of its own for timestamps: its expiry and itself.
+    pub(super) fn encode_timed(value: &[u8], ttl_s: u32, now: Timestamp) -> Vec<u8> {
+        [&expiry(ttl_s, now).to_be_bytes(), value].concat()
+    }
+
+    /// The write in such bytes.
+    pub(super) fn decode_timed(table: &'static str, ts_us: i64, bytes: &[u8]) -> Result<Self, StoreError> {
+        let Some((expires, value)) = bytes.split_first_chunk::<4>() else {
+            return Err(corrupt(table, format!("{} bytes are fewer than its head has", bytes.len())));
+        };
+        Ok(Self { ts_us, expires_s: u32::from_be_bytes(*expires), value: Some(value.to_vec()) })
+    }
+
     /// Whether the engine may drop it: it expired, or it is a deletion, more than `grace_s` seconds ago.
     /// A deletion's age counts from its timestamp.
     pub(super) fn may_go(&self, grace_s: i64, now: Timestamp) -> bool {
@@ -91,6 +99,15 @@ impl Cell {
         };
         over_since_s.saturating_add(grace_s).saturating_mul(1_000) <= now.0
     }
+}
+
+/// The second at which a row is over that is to live so long from now; 0 is never.
+fn expiry(ttl_s: u32, now: Timestamp) -> u32 {
+    if ttl_s == 0 {
+        return 0;
+    }
+    let now_s = u32::try_from(now.0.max(0).saturating_add(999) / 1_000).unwrap_or(DELETED);
+    now_s.saturating_add(ttl_s).min(DELETED - 1)
 }
 
 #[cfg(test)]

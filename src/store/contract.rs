@@ -11,10 +11,10 @@ use std::sync::Arc;
 use tempfile::TempDir;
 
 use super::{
-    AnyStore, EmbeddedOptions, EmbeddedStore, Lease, Owner, Page, Position, Put, Row, RowKey, ScanRange, Store,
-    StoreError, Table,
+    AnyStore, CqlOptions, CqlStore, EmbeddedOptions, EmbeddedStore, Lease, Owner, Page, Position, Put, Row, RowKey,
+    ScanRange, Store, StoreError, Table, cql,
 };
-use crate::clock::FrozenClock;
+use crate::clock::{Clock as _, FrozenClock};
 use crate::domain::time::Timestamp;
 
 const OWNER: Owner = Owner { node: 1, incarnation: 1 };
@@ -24,6 +24,7 @@ struct Bench {
     store: AnyStore,
     clock: Arc<FrozenClock>,
     folder: Option<TempDir>,
+    options: Option<CqlOptions>,
 }
 
 impl Bench {
@@ -33,13 +34,21 @@ impl Bench {
 
     fn memory() -> Self {
         let clock = Self::clock();
-        Self { store: AnyStore::memory(clock.clone()), clock, folder: None }
+        Self { store: AnyStore::memory(clock.clone()), clock, folder: None, options: None }
     }
 
     fn embedded() -> Self {
         let clock = Self::clock();
         let folder = TempDir::new().expect("makes a folder");
-        Self { store: open(folder.path(), &clock).into(), clock, folder: Some(folder) }
+        Self { store: open(folder.path(), &clock).into(), clock, folder: Some(folder), options: None }
+    }
+
+    /// In keyspaces of a database.
+    async fn cql(options: &CqlOptions) -> Self {
+        let clock = Self::clock();
+        CqlStore::migrate(options, 1, clock.now()).await.expect("migrates");
+        let store = CqlStore::open(options, clock.clone()).await.expect("opens");
+        Self { store: store.into(), clock, folder: None, options: Some(options.clone()) }
     }
 
     /// What the next process finds.
@@ -47,6 +56,10 @@ impl Bench {
         self.store.close().await.expect("closes");
         self.store = match (&self.store, &self.folder) {
             (AnyStore::Memory(store), _) => store.reopened().into(),
+            (AnyStore::Cql(_), _) => {
+                let options = self.options.as_ref().expect("has options");
+                CqlStore::open(options, self.clock.clone()).await.expect("opens").into()
+            }
             (AnyStore::Embedded(_), folder) => open(folder.as_ref().expect("has a folder").path(), &self.clock).into(),
         };
     }
@@ -92,6 +105,15 @@ macro_rules! on_every_engine {
         }
         mod in_a_folder {
             $(#[tokio::test] async fn $case() { super::$case(super::super::Bench::embedded()).await; })*
+        }
+        /// Where `TIDEGATE_TEST_STORE` is `cql`.
+        mod in_a_database {
+            $(#[tokio::test] async fn $case() {
+                if let Some(options) = super::super::cql::tests::fresh() {
+                    super::$case(super::super::Bench::cql(&options).await).await;
+                    super::super::CqlStore::drop_keyspaces(&options).await;
+                }
+            })*
         }
     };
 }

@@ -55,7 +55,7 @@ pub enum Table {
 }
 
 impl Table {
-    const ALL: [Self; 23] = [
+    pub(super) const ALL: [Self; 23] = [
         Self::Meta,
         Self::Entity,
         Self::Message,
@@ -117,8 +117,8 @@ impl Table {
         }
     }
 
-    /// Whether every write of a key carries the same bytes, or comes from one writer in order: then
-    /// an engine need not look for a newer row before it writes.
+    /// Whether every write of a key carries the same bytes, or comes from one writer in order, with timestamps that
+    /// rise: then an engine need not look for a newer row before it writes.
     #[must_use]
     pub const fn in_order(self) -> bool {
         !matches!(
@@ -133,7 +133,7 @@ impl Table {
 pub struct RowKey(Vec<u8>);
 
 impl RowKey {
-    /// A key; the partition key has at most 65,535 bytes.
+    /// A key; the partition key has 1 to 65,535 bytes.
     #[must_use]
     pub fn new(table: Table, pk: &[u8], ck: &[u8]) -> Self {
         let mut bytes = Vec::with_capacity(3 + pk.len() + ck.len());

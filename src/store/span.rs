@@ -52,6 +52,9 @@ pub(super) fn check(rows: &[Put]) -> Result<(), StoreError> {
         if row.key.as_bytes().len() > KEY_BYTES_MAX {
             return Err(StoreError::NotApplied(format!("a key has more than {KEY_BYTES_MAX} bytes")));
         }
+        if row.key.pk().is_empty() {
+            return Err(StoreError::NotApplied("a partition key is empty".into()));
+        }
         if Table::from_u8(row.key.table()).is_none() {
             return Err(StoreError::NotApplied(format!("no table has the number {}", row.key.table())));
         }

