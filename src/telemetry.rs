@@ -17,6 +17,8 @@ const SECONDS: [f64; 14] =
 /// Starts the log; a second call changes nothing, so that several servers of one test share it.
 pub fn start_log(log: &Log) {
     let filter = log.level.parse().unwrap_or_else(|_| Targets::new().with_default(tracing::Level::INFO));
+    // It warns of the short keepalive with which a stopped node is noticed in 2 s, at every start.
+    let filter = filter.with_target("scylla::client::session_builder", tracing::Level::ERROR);
     // Colours are for people: a file or a collector gets the plain text.
     let lines = tracing_subscriber::fmt::layer()
         .with_target(false)

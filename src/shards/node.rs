@@ -8,7 +8,7 @@ use tokio::sync::watch;
 use crate::clock::Surroundings;
 use crate::domain::ids::Keyring;
 use crate::domain::rules::Rules;
-use crate::store::{AnyStore, Owner as Incarnation};
+use crate::store::{AnyStore, Owner as Incarnation, Store as _};
 
 /// Bounds and pauses of the shards of one process.
 #[derive(Clone, Debug)]
@@ -102,6 +102,16 @@ impl Node {
             }
             first
         });
+    }
+
+    /// Whether the store answers a read in this time.
+    pub async fn store_answers(&self, within: Duration) -> bool {
+        matches!(tokio::time::timeout(within, self.store.members()).await, Ok(Ok(_)))
+    }
+
+    /// Brings the store's own figures into the metrics.
+    pub fn measure_store(&self) {
+        self.store.measure();
     }
 
     /// A broadcast runs, or ran once: conversations look for theirs from now on.

@@ -39,6 +39,15 @@ impl AnyStore {
     }
 }
 
+impl AnyStore {
+    /// Brings figures that only the engine has into the metrics.
+    pub fn measure(&self) {
+        if let Self::Cql(store) = self {
+            store.measure();
+        }
+    }
+}
+
 impl From<MemoryStore> for AnyStore {
     fn from(store: MemoryStore) -> Self {
         Self::Memory(store)

@@ -164,6 +164,24 @@ impl CqlStore {
         self.0.failed.subscribe()
     }
 
+    /// Brings the driver's figures into the metrics.
+    pub fn measure(&self) {
+        let driver = self.0.session.get_metrics();
+        metrics::counter!("tidegate_cql_requests_total").absolute(driver.get_requests_unpaged_num());
+        metrics::counter!("tidegate_cql_errors_total").absolute(driver.get_errors_unpaged_num());
+        metrics::counter!("tidegate_cql_retries_total").absolute(driver.get_retries_num());
+        metrics::counter!("tidegate_cql_timeouts_total").absolute(driver.get_request_timeouts());
+        metrics::gauge!("tidegate_cql_connections").set(driver.get_total_connections() as f64);
+        for (quantile, percentile) in [("0.5", 50.0), ("0.99", 99.0)] {
+            // Before the first request there is none.
+            if let Ok(millis) = driver.get_latency_percentile_ms(percentile) {
+                metrics::gauge!("tidegate_cql_latency_seconds", "quantile" => quantile).set(millis as f64 / 1e3);
+            }
+        }
+        let waiting = self.0.turns.available_permits();
+        metrics::gauge!("tidegate_cql_turns_free").set(waiting as f64);
+    }
+
     /// Waits for the right to have a request under way.
     async fn turn(&self) -> Result<SemaphorePermit<'_>, StoreError> {
         match tokio::time::timeout(self.0.request_timeout, self.0.turns.acquire()).await {

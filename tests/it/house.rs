@@ -1,6 +1,7 @@
 //! A whole server in the test's process: its clock and store in the test's hand, the sandbox beside it.
 
 pub(crate) mod contract;
+pub(crate) mod database;
 pub(crate) mod http;
 pub(crate) mod listener;
 pub(crate) mod replies;
@@ -19,9 +20,10 @@ use tidegate::clock::{Clock, CountedIds, FrozenClock, Surroundings};
 use tidegate::config::{Config, load};
 use tidegate::domain::time::Timestamp;
 use tidegate::providers::sandbox::SandboxHandle;
-use tidegate::store::AnyStore;
-use tidegate::store::memory::MemoryStore;
+use tidegate::store::memory::{Faults, MemoryStore};
+use tidegate::store::{AnyStore, CqlStore};
 
+use self::database::Keyspaces;
 use self::http::Answer;
 use self::socket::AgentSocket;
 
@@ -34,12 +36,14 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 pub(crate) struct House {
     pub(crate) running: Option<Running>,
     pub(crate) clock: Arc<FrozenClock>,
-    pub(crate) store: MemoryStore,
+    pub(crate) store: AnyStore,
     pub(crate) sandbox: Option<SandboxHandle>,
     pub(crate) seeded: Seeded,
     pub(crate) config: Config,
     tokens: Tokens,
     surroundings: Surroundings,
+    /// Where its rows are, if they are in the database.
+    keyspaces: Option<Keyspaces>,
     /// Held so that it lasts as long as the house.
     _folder: tempfile::TempDir,
 }
@@ -52,6 +56,15 @@ impl House {
 
     /// The same with further settings, as `("numbers.pair_burst", "1")`.
     pub(crate) async fn with(settings: &[(&str, &str)]) -> Self {
+        Self::built(settings, Keyspaces::chosen()).await
+    }
+
+    /// The same on a store in memory, whatever stories run on: it has faults on order.
+    pub(crate) async fn in_memory(settings: &[(&str, &str)]) -> Self {
+        Self::built(settings, None).await
+    }
+
+    async fn built(settings: &[(&str, &str)], keyspaces: Option<Keyspaces>) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().display().to_string();
         let mut flags: Vec<(String, String)> = [
@@ -75,7 +88,7 @@ impl House {
         let clock = Arc::new(FrozenClock::new(MORNING));
         let surroundings =
             Surroundings { clock: Arc::clone(&clock) as Arc<dyn Clock>, ids: Arc::new(CountedIds::from(1)) };
-        let store = MemoryStore::new(Arc::clone(&clock) as Arc<dyn Clock>);
+        let store = new_store(keyspaces.as_ref(), &surroundings).await;
         let mut tokens = Tokens::read(folder.path()).expect("tokens");
         let running = begin(&config, &surroundings, &store, &mut tokens).await;
         let seeded = Seeded::ids(&running.edge.shards.node().keys);
@@ -91,6 +104,7 @@ impl House {
             config,
             tokens,
             surroundings,
+            keyspaces,
             _folder: folder,
         }
     }
@@ -160,10 +174,12 @@ impl House {
     /// more, and what was committed is found by the next start.
     pub(crate) async fn crash(&mut self) {
         let running = self.running.take().expect("the server runs");
-        self.store.faults().clear();
-        let reopened = self.store.reopened();
+        if let AnyStore::Memory(store) = &self.store {
+            store.faults().clear();
+        }
+        let in_memory = reopened_memory(&self.store);
         running.abandon().await;
-        self.store = reopened;
+        self.store = self.reopened(in_memory).await;
         let again = begin(&self.config, &self.surroundings, &self.store, &mut self.tokens).await;
         self.running = Some(again);
     }
@@ -171,10 +187,30 @@ impl House {
     /// Stops the server in order and starts it again.
     pub(crate) async fn restart(&mut self) {
         let running = self.running.take().expect("the server runs");
-        let reopened = self.store.reopened();
+        let in_memory = reopened_memory(&self.store);
         assert!(running.stop(PATIENCE).await, "everything was finished");
-        self.store = reopened;
+        self.store = self.reopened(in_memory).await;
         self.running = Some(begin(&self.config, &self.surroundings, &self.store, &mut self.tokens).await);
+    }
+
+    /// Orders faults of a store in memory.
+    pub(crate) fn faults(&self) -> &Faults {
+        match &self.store {
+            AnyStore::Memory(store) => store.faults(),
+            _ => panic!("only a house in memory has faults on order"),
+        }
+    }
+
+    /// What the next process finds.
+    async fn reopened(&self, in_memory: Option<MemoryStore>) -> AnyStore {
+        match (in_memory, &self.keyspaces) {
+            (Some(store), _) => store.into(),
+            (None, Some(keyspaces)) => {
+                let clock = Arc::clone(&self.surroundings.clock);
+                CqlStore::open(&keyspaces.options(), clock).await.expect("the database answers").into()
+            }
+            (None, None) => panic!("a house is in memory or in the database"),
+        }
     }
 
     /// Ends the sandbox as a kill would; what it owes stays in its ledger.
@@ -203,12 +239,27 @@ impl House {
     }
 }
 
-async fn begin(config: &Config, surroundings: &Surroundings, store: &MemoryStore, tokens: &mut Tokens) -> Running {
+async fn new_store(keyspaces: Option<&Keyspaces>, surroundings: &Surroundings) -> AnyStore {
+    let clock = Arc::clone(&surroundings.clock);
+    let Some(options) = keyspaces.map(Keyspaces::options) else { return AnyStore::memory(clock) };
+    CqlStore::migrate(&options, 1, clock.now()).await.expect("the tables are made");
+    CqlStore::open(&options, clock).await.expect("the database answers").into()
+}
+
+/// What a next process finds, taken before the present one ends: it has its faults to itself.
+fn reopened_memory(store: &AnyStore) -> Option<MemoryStore> {
+    match store {
+        AnyStore::Memory(store) => Some(store.reopened()),
+        _ => None,
+    }
+}
+
+async fn begin(config: &Config, surroundings: &Surroundings, store: &AnyStore, tokens: &mut Tokens) -> Running {
     let operator_token = tokens.operator(&*surroundings.ids).expect("a token");
     let parts = Parts {
         config: config.clone(),
         surroundings: surroundings.clone(),
-        store: AnyStore::from(store.clone()),
+        store: store.clone(),
         operator_token,
         manual_clock: None,
         metrics: None,

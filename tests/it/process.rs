@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use tidegate::app::Tokens;
 
+use crate::house::database::Keyspaces;
 use crate::house::http;
 
 /// The program.
@@ -51,7 +52,13 @@ impl Process {
 
     async fn begin(mut command: Command, data: &Path, addr: SocketAddr, settings: &[&str]) -> Self {
         command.arg("--data").arg(data).arg("--listen").arg(addr.to_string());
-        for setting in ["sandbox.enabled=false", "server.workers=2", "log.level=warn"].iter().chain(settings) {
+        let keyspaces = Keyspaces::of_folder(data);
+        let of_store = keyspaces.as_ref().map(Keyspaces::settings).into_iter().flatten();
+        if keyspaces.is_some() {
+            migrated(of_store.clone());
+        }
+        let always = ["sandbox.enabled=false", "server.workers=2", "log.level=warn"].map(str::to_owned);
+        for setting in always.into_iter().chain(of_store).chain(settings.iter().map(|&setting| setting.to_owned())) {
             command.arg("--set").arg(setting);
         }
         let child = command.spawn().expect("the server starts");
@@ -111,6 +118,13 @@ impl Drop for Process {
     fn drop(&mut self) {
         self.kill();
     }
+}
+
+/// Makes the tables of a store in the database, if they are not there.
+fn migrated(settings: impl Iterator<Item = String>) {
+    let flags: Vec<String> = settings.flat_map(|setting| ["--set".to_owned(), setting]).collect();
+    let output = Command::new(TIDEGATE).arg("migrate").args(flags).output().expect("it runs");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
 fn heard(mut command: Command, said: &Path) -> Command {

@@ -56,28 +56,34 @@ impl CqlStore {
             self.judge_refused(lease, position, ts_us, record).await?;
             return Ok(position);
         }
-        self.write_rows(facts).await?;
         let began = Instant::now();
-        let mut pause = PAUSE;
+        let (mut pause, mut written, mut doubt) = (PAUSE, false, None);
         loop {
-            match self.try_append(lease, position, ts_us, record).await {
-                Err(Fence::Store(StoreError::Unknown(why))) => {
-                    metrics::counter!("tidegate_cql_unknown_appends_total").increment(1);
-                    if began.elapsed() + pause >= self.0.commit_deadline {
-                        return Err(Fence::Store(StoreError::Unknown(why)));
-                    }
-                    tokio::time::sleep(pause).await;
-                    pause = (pause * 2).min(PAUSE_MAX);
+            let attempt = async {
+                if !written {
+                    self.write_rows(facts).await?;
+                    written = true;
                 }
+                self.try_append(lease, position, ts_us, record).await
+            };
+            match attempt.await {
+                Err(Fence::Store(StoreError::Unknown(why))) => doubt = Some(why),
+                // It says nothing of the attempt before, which may have been applied.
+                Err(Fence::Store(StoreError::NotApplied(_))) if doubt.is_some() => {}
                 outcome => {
                     metrics::histogram!("tidegate_cql_append_seconds").record(began.elapsed());
                     outcome?;
-                    self.0
-                        .heads
-                        .insert(lease.shard, Head { epoch: lease.epoch, segment: segment_of(position), position });
+                    let head = Head { epoch: lease.epoch, segment: segment_of(position), position };
+                    self.0.heads.insert(lease.shard, head);
                     return Ok(position);
                 }
             }
+            metrics::counter!("tidegate_cql_unknown_appends_total").increment(1);
+            if let Some(why) = doubt.take_if(|_| began.elapsed() + pause >= self.0.commit_deadline) {
+                return Err(Fence::Store(StoreError::Unknown(why)));
+            }
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(PAUSE_MAX);
         }
     }
 
@@ -116,7 +122,7 @@ impl CqlStore {
 
     /// Makes sure that a segment carries the epoch of this lease. The lease's row is asked first, so that an owner that
     /// was deposed opens no segment which its successor does not know of.
-    async fn enter_segment(&self, lease: &Lease, segment: i64) -> Result<Head, Fence> {
+    pub(super) async fn enter_segment(&self, lease: &Lease, segment: i64) -> Result<Head, Fence> {
         let head = self.0.heads.get(&lease.shard).map(|head| *head).filter(|head| head.epoch == lease.epoch);
         if let Some(head) = head.filter(|head| head.segment >= segment) {
             return Ok(head);

@@ -16,18 +16,27 @@ struct LeaseRow {
     checkpoint_ts_us: i64,
 }
 
+impl LeaseRow {
+    /// Whether this start of this node took it.
+    fn is_of(&self, owner: Owner) -> bool {
+        self.owner == owner.node.to_be_bytes() && self.incarnation as u64 == owner.incarnation
+    }
+}
+
 impl CqlStore {
     /// Takes a shard in the next epoch, fences its log, and finds its end.
     pub(super) async fn take_lease(&self, shard: u16, owner: Owner, expect: Option<u64>) -> Result<Lease, Fence> {
         loop {
             let known = self.lease_row(shard).await?;
-            if expect.is_some_and(|expected| expected != known.epoch as u64) {
-                return Err(Fence::Fenced { seen_epoch: Some(known.epoch as u64) });
-            }
-            let epoch = known.epoch + 1;
-            if !self.win(shard, owner, known.epoch).await? {
-                continue;
-            }
+            let epoch = match expect {
+                // Won before, when the database went away under what comes after.
+                Some(expected) if known.is_of(owner) && known.epoch as u64 == expected + 1 => known.epoch,
+                Some(expected) if known.epoch as u64 != expected => {
+                    return Err(Fence::Fenced { seen_epoch: Some(known.epoch as u64) });
+                }
+                _ if self.win(shard, owner, known.epoch).await? => known.epoch + 1,
+                _ => continue,
+            };
             match self.enter(shard, epoch as u64).await {
                 // Somebody took the next one already; whoever insists on no epoch takes the one after that.
                 Err(Fence::Fenced { .. }) if expect.is_none() => {}
@@ -37,7 +46,7 @@ impl CqlStore {
     }
 
     /// Makes a node the owner in the epoch after `known`; whether it is. An answer that was lost is looked up.
-    async fn win(&self, shard: u16, owner: Owner, known: i64) -> Result<bool, StoreError> {
+    pub(super) async fn win(&self, shard: u16, owner: Owner, known: i64) -> Result<bool, StoreError> {
         let meta = &self.0.statements.meta;
         let (node, incarnation, number) = (owner.node.to_be_bytes(), owner.incarnation as i64, i32::from(shard));
         let verdict = if known == 0 {
@@ -49,7 +58,7 @@ impl CqlStore {
             Ok(verdict) => Ok(verdict.applied),
             Err(StoreError::Unknown(_)) => {
                 let row = self.lease_row(shard).await?;
-                Ok(row.epoch == known + 1 && row.owner == node && row.incarnation == incarnation)
+                Ok(row.epoch == known + 1 && row.is_of(owner))
             }
             Err(error) => Err(error),
         }

@@ -122,7 +122,7 @@ async fn a_number_belongs_to_one_workspace() {
 
 #[actix_web::test]
 async fn whatever_fails_half_way_is_mended_by_asking_again() {
-    let house = House::new().await;
+    let house = House::in_memory(&[]).await;
     let app = app(&house).await;
     // The limit opens, the number connects, the workspace lists it: each of the three commits may fail.
     for passed in 0..3_usize {
@@ -130,9 +130,9 @@ async fn whatever_fails_half_way_is_mended_by_asking_again() {
         let mut own = body.clone();
         own["portfolio"] = json!(format!("Loja {passed}"));
         for _ in 0..passed {
-            house.store.faults().once(Operation::Commit, Fault::Pass);
+            house.faults().once(Operation::Commit, Fault::Pass);
         }
-        house.store.faults().once(Operation::Commit, Fault::Fail);
+        house.faults().once(Operation::Commit, Fault::Fail);
         assert_eq!(connect(&house, &key, &own).await.problem(503), "unavailable");
         let account = eventually("the number is connected", || async {
             let answer = connect(&house, &key, &own).await;

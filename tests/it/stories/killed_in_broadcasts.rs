@@ -21,7 +21,7 @@ use tidegate::providers::sandbox::{
 };
 
 use crate::house::whatsapp::{BUSINESS_ID, PHONE_NUMBER_ID};
-use crate::house::{eventually_within, http};
+use crate::house::{database, eventually_within, http};
 use crate::process::tenant::{SECRET, Tenant, post};
 use crate::process::{Process, free_addr, operator_token};
 
@@ -87,6 +87,10 @@ async fn nobody_has_it_twice_and_nobody_is_lost() {
     let told = format!("{kills} kills, {all} recipients: {sums:?}\n");
     std::io::stdout().write_all(told.as_bytes()).expect("the verdict is told");
     process.kill();
+    if database::is_chosen() {
+        // The command counts a folder again; a database has other owners, and they are asked.
+        return;
+    }
     for path in &broadcasts {
         let id = path.rsplit('/').next().expect("an id");
         let ledger = format!("sandbox.ledger_path={}", witness.path().display());

@@ -9,7 +9,7 @@ use crate::process::{Process, free_addr, ran};
 async fn a_data_folder_has_one_server() {
     let data = tempfile::tempdir().expect("a folder");
     let addr = free_addr();
-    let mut first = Process::start(data.path(), addr, &[]).await;
+    let mut first = Process::start(data.path(), addr, &["store.engine=embedded"]).await;
     let tokens = std::fs::read(data.path().join("tokens")).expect("the tokens");
     let folder = data.path().display().to_string();
     let second = free_addr().to_string();

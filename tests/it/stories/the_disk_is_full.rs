@@ -15,18 +15,21 @@ use crate::process::{Process, free_addr, operator_token};
 /// Deliveries after which the disk would have to be full: 20 MB, and a file may have 2 MB.
 const DELIVERIES_MAX: usize = 500;
 
+/// Whatever other stories run on: this one is about the folder.
+const FOLDER: [&str; 1] = ["store.engine=embedded"];
+
 #[actix_web::test]
 async fn a_full_disk_ends_the_process_and_loses_nothing() {
     let (data, said) = (tempfile::tempdir().expect("a folder"), tempfile::tempdir().expect("a folder"));
     let addr = free_addr();
-    let mut roomy = Process::start(data.path(), addr, &[]).await;
+    let mut roomy = Process::start(data.path(), addr, &FOLDER).await;
     let tenant = Tenant::make(addr, &operator_token(data.path()), "http://127.0.0.1:9/v25.0", 1).await;
     roomy.signal("TERM");
     assert_eq!(roomy.ended(Duration::from_secs(20)).await, 0);
 
     // Blocks of 512 bytes.
     let limits = "trap '' XFSZ; ulimit -f 4096;";
-    let mut process = Process::limited(limits, data.path(), addr, &[], said.path()).await;
+    let mut process = Process::limited(limits, data.path(), addr, &FOLDER, said.path()).await;
     let mut chance = TestRng::from_seed(RngAlgorithm::ChaCha, &[3; 32]);
     let now = WallClock::new().now();
     let mut taken: Vec<String> = Vec::new();
@@ -50,7 +53,7 @@ async fn a_full_disk_ends_the_process_and_loses_nothing() {
     assert!(sentence.ends_with("start it again and it replays what was committed"), "{words}");
     assert!(sentence.contains("could not be written"), "{words}");
 
-    let mut again = Process::start(data.path(), addr, &[]).await;
+    let mut again = Process::start(data.path(), addr, &FOLDER).await;
     let found = received(addr, &tenant.admin).await;
     assert!(taken.len() >= 50, "only {} were acknowledged", taken.len());
     for wamid in &taken {

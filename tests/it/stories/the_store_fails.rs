@@ -48,9 +48,9 @@ async fn each_once(house: &House, wamids: &[&str]) {
 #[actix_web::test]
 async fn a_commit_without_success_is_repeated_and_counted_once() {
     for fault in [Fault::Fail, Fault::UnknownApplied, Fault::UnknownNotApplied] {
-        let mut house = House::new().await;
+        let mut house = House::in_memory(&[]).await;
         push_until_taken(&house, &message("wamid.1")).await;
-        house.store.faults().once(Operation::Commit, fault.clone());
+        house.faults().once(Operation::Commit, fault.clone());
         push_until_taken(&house, &message("wamid.2")).await;
         push_until_taken(&house, &message("wamid.2")).await;
         push_until_taken(&house, &message("wamid.3")).await;
@@ -64,16 +64,16 @@ async fn a_commit_without_success_is_repeated_and_counted_once() {
 /// Nothing can be written at all: the delivery is refused before anything of it was promised.
 #[actix_web::test]
 async fn a_store_that_takes_nothing_is_answered_503() {
-    let house = House::new().await;
+    let house = House::in_memory(&[]).await;
     push_until_taken(&house, &message("wamid.1")).await;
-    house.store.faults().always(Operation::Commit, Fault::Fail);
-    house.store.faults().always(Operation::PutFacts, Fault::Fail);
+    house.faults().always(Operation::Commit, Fault::Fail);
+    house.faults().always(Operation::PutFacts, Fault::Fail);
     for _ in 0..3 {
         let answer = house.push(&message("wamid.2")).await;
         assert_eq!(answer.problem(503), "unavailable");
         assert!(answer.header("retry-after").is_some());
     }
-    house.store.faults().clear();
+    house.faults().clear();
     push_until_taken(&house, &message("wamid.2")).await;
     each_once(&house, &["wamid.1", "wamid.2"]).await;
     assert!(house.stop().await);
@@ -82,9 +82,9 @@ async fn a_store_that_takes_nothing_is_answered_503() {
 /// A commit that hangs outlasts the deadline: the item is kept as a fact, and met again by the commit that follows.
 #[actix_web::test]
 async fn a_commit_that_hangs_loses_nothing_and_doubles_nothing() {
-    let house = House::with(&[("server.command_deadline", "200ms")]).await;
+    let house = House::in_memory(&[("server.command_deadline", "200ms")]).await;
     push_until_taken(&house, &message("wamid.1")).await;
-    house.store.faults().always(Operation::Commit, Fault::Hang);
+    house.faults().always(Operation::Commit, Fault::Hang);
     let answer = house.push(&message("wamid.2")).await;
     assert!([200, 503].contains(&answer.status), "{answer:?}");
     // A command is answered too, and says that it may be sent again.
@@ -94,8 +94,8 @@ async fn a_commit_that_hangs_loses_nothing_and_doubles_nothing() {
     let messages = format!("/v1/conversations/{conversation}/messages");
     let answer = house.post(&messages, &agent, &said).await;
     assert_eq!(answer.problem(503), "unavailable");
-    house.store.faults().clear();
-    house.store.faults().release();
+    house.faults().clear();
+    house.faults().release();
     push_until_taken(&house, &message("wamid.2")).await;
     each_once(&house, &["wamid.1", "wamid.2"]).await;
     // It is the same message, however often it was said.
@@ -107,11 +107,11 @@ async fn a_commit_that_hangs_loses_nothing_and_doubles_nothing() {
 
 #[actix_web::test]
 async fn a_store_that_cannot_be_read_is_a_problem_and_no_loss() {
-    let house = House::new().await;
+    let house = House::in_memory(&[]).await;
     push_until_taken(&house, &message("wamid.1")).await;
     let admin = house.token("ADMIN_TOKEN").to_owned();
     let conversation = threads(house.addr(), &admin).await[0].0["id"].as_str().expect("an id").to_owned();
-    house.store.faults().always(Operation::Read, Fault::Fail);
+    house.faults().always(Operation::Read, Fault::Fail);
     for path in [
         format!("/v1/conversations/{conversation}/messages"),
         "/v1/webhooks/wamid.1".to_owned(),
@@ -124,7 +124,7 @@ async fn a_store_that_cannot_be_read_is_a_problem_and_no_loss() {
     // A conversation that cannot be loaded: its item waits as a fact.
     let other = delivery(&[text("15551239999", "wamid.2", MORNING, "Hello")], &[]);
     assert_eq!(house.push(&other).await.status, 200);
-    house.store.faults().clear();
+    house.faults().clear();
     each_once(&house, &["wamid.1", "wamid.2"]).await;
     assert!(house.stop().await);
 }
@@ -132,10 +132,10 @@ async fn a_store_that_cannot_be_read_is_a_problem_and_no_loss() {
 /// An error that is final ends the process: it says so, is not ready, and acknowledges nothing more.
 #[actix_web::test]
 async fn a_store_that_failed_for_good_ends_the_process() {
-    let mut house = House::new().await;
+    let mut house = House::in_memory(&[]).await;
     push_until_taken(&house, &message("wamid.1")).await;
     let mut failed = house.running().failed();
-    house.store.faults().once(Operation::Commit, Fault::Final("the disk is gone".to_owned()));
+    house.faults().once(Operation::Commit, Fault::Final("the disk is gone".to_owned()));
     assert_eq!(house.push(&message("wamid.2")).await.problem(503), "unavailable");
     let why = failed.wait_for(Option::is_some).await.expect("it is told").clone();
     assert!(why.is_some_and(|why| why.contains("the disk is gone")));

@@ -33,7 +33,7 @@ async fn each_once(house: &House, wamids: Vec<String>) {
 /// A conversation whose mailbox is full refuses commands, and no delivery.
 #[actix_web::test]
 async fn a_full_mailbox_defers_items_and_refuses_commands() {
-    let mut house = House::with(&[("actors.mailbox_max", "2"), ("server.command_deadline", "60s")]).await;
+    let mut house = House::in_memory(&[("actors.mailbox_max", "2"), ("server.command_deadline", "60s")]).await;
     let agent = house.token("AGENT1_TOKEN").to_owned();
     assert_eq!(house.push(&message(CUSTOMER, "wamid.0")).await.status, 200);
     let conversation = threads(house.addr(), &agent).await[0].0["id"].as_str().expect("an id").to_owned();
@@ -41,7 +41,7 @@ async fn a_full_mailbox_defers_items_and_refuses_commands() {
     house.settle().await;
     house.crash().await;
     assert_eq!(house.push(&message("15551239999", "wamid.other")).await.status, 200);
-    house.store.faults().always(Operation::Read, Fault::Hang);
+    house.faults().always(Operation::Read, Fault::Hang);
     let waiting: Vec<_> = (1..=10).map(|number| message(CUSTOMER, &format!("wamid.{number}"))).collect();
     let (house, deferred) = (&house, &AtomicUsize::new(0));
     let pushes = join_all(waiting.iter().map(|delivery| async move {
@@ -57,8 +57,8 @@ async fn a_full_mailbox_defers_items_and_refuses_commands() {
         assert_eq!(refused.problem(503), "overloaded");
         assert!(refused.header("retry-after").is_some());
         assert_eq!(refused.json()["retryable"], true);
-        house.store.faults().clear();
-        house.store.faults().release();
+        house.faults().clear();
+        house.faults().release();
     };
     let (statuses, ()) = tokio::join!(pushes, command);
     assert!(statuses.iter().all(|status| *status == 200), "{statuses:?}");
@@ -70,7 +70,7 @@ async fn a_full_mailbox_defers_items_and_refuses_commands() {
 #[actix_web::test]
 async fn a_full_conversation_keeps_no_other_waiting() {
     const OTHER: &str = "15551239999";
-    let mut house = House::with(&[
+    let mut house = House::in_memory(&[
         ("store.shards", "1"),
         ("actors.mailbox_max", "2"),
         ("server.command_deadline", "60s"),
@@ -90,10 +90,10 @@ async fn a_full_conversation_keeps_no_other_waiting() {
         delivery(&texts.collect::<Vec<_>>(), &[])
     };
     let (first, second) = (many(1, 1_001), many(1_001, 1_501));
-    house.store.faults().once(Operation::ReadState, Fault::Hang);
+    house.faults().once(Operation::ReadState, Fault::Hang);
     let house = &house;
     let others = async {
-        house.store.faults().wait_hanging(1).await;
+        house.faults().wait_hanging(1).await;
         // The first delivery fills the bound until it ends, so everything else is left to the sweep.
         assert_eq!(house.push(&second).await.status, 200);
         house.advance(Duration::from_millis(200));
@@ -106,7 +106,7 @@ async fn a_full_conversation_keeps_no_other_waiting() {
             }
         })
         .await;
-        house.store.faults().release();
+        house.faults().release();
     };
     let (answer, ()) = tokio::join!(house.push(&first), others);
     assert_eq!(answer.status, 200);
@@ -123,11 +123,11 @@ async fn a_full_shard_defers_items_and_refuses_commands() {
         ("actors.mailbox_max", "1000"),
         ("server.command_deadline", "60s"),
     ];
-    let house = House::with(&bounds).await;
+    let house = House::in_memory(&bounds).await;
     let agent = house.token("AGENT1_TOKEN").to_owned();
     assert_eq!(house.push(&message(CUSTOMER, "wamid.0")).await.status, 200);
     let conversation = threads(house.addr(), &agent).await[0].0["id"].as_str().expect("an id").to_owned();
-    house.store.faults().once(Operation::Commit, Fault::Hang);
+    house.faults().once(Operation::Commit, Fault::Hang);
     let waiting: Vec<_> =
         (1..=120).map(|number| message(&format!("155512300{:02}", number % 30), &format!("wamid.{number}"))).collect();
     let (house, deferred) = (&house, &AtomicUsize::new(0));
@@ -138,13 +138,13 @@ async fn a_full_shard_defers_items_and_refuses_commands() {
     }));
     let command = async {
         // What is released must hang first: a full shard alone may only be a slow one.
-        house.store.faults().wait_hanging(1).await;
+        house.faults().wait_hanging(1).await;
         // The others hang on the commit, and with them the shard is full.
         eventually("the rest is deferred", || async { (deferred.load(Ordering::Acquire) >= 50).then_some(()) }).await;
         let said = json!({"client_id": "reply", "content": {"type": "text", "body": "Good morning."}});
         let refused = house.post(&format!("/v1/conversations/{conversation}/messages"), &agent, &said).await;
         assert_eq!(refused.problem(503), "overloaded");
-        house.store.faults().release();
+        house.faults().release();
     };
     let (statuses, ()) = tokio::join!(pushes, command);
     assert!(statuses.iter().all(|status| *status == 200), "{statuses:?}");
@@ -154,11 +154,11 @@ async fn a_full_shard_defers_items_and_refuses_commands() {
 /// A delivery of more items than may wait for their actors: the rest is swept up.
 #[actix_web::test]
 async fn a_delivery_over_the_bound_of_items_is_taken() {
-    let house = House::with(&[("server.webhook_items_in_flight_max", "1000")]).await;
+    let house = House::in_memory(&[("server.webhook_items_in_flight_max", "1000")]).await;
     let messages: Vec<Value> = (0..1_200)
         .map(|number| text(&format!("155512301{:02}", number % 60), &format!("wamid.{number}"), MORNING, "Hello"))
         .collect();
-    house.store.faults().once(Operation::PutFacts, Fault::Fail);
+    house.faults().once(Operation::PutFacts, Fault::Fail);
     // The rest needs rows of its own: that they cannot be written shows that there was a rest.
     assert_eq!(house.push(&delivery(&messages, &[])).await.problem(503), "unavailable");
     assert_eq!(house.push(&delivery(&messages, &[])).await.status, 200);
@@ -169,7 +169,7 @@ async fn a_delivery_over_the_bound_of_items_is_taken() {
 /// Bodies that wait for their commit have a bound together; what is over it is repeated and then taken.
 #[actix_web::test]
 async fn large_bodies_at_once_are_bounded() {
-    let house = House::with(&[
+    let house = House::in_memory(&[
         ("server.webhook_bytes_in_flight_max", "4MiB"),
         ("server.body_bytes_max", "3MiB"),
         ("server.command_deadline", "60s"),
@@ -182,7 +182,7 @@ async fn large_bodies_at_once_are_bounded() {
             delivery(&[text(&format!("1555123000{number}"), &format!("wamid.{number}"), MORNING, &long)], &[])
         })
         .collect();
-    house.store.faults().once(Operation::Commit, Fault::Hang);
+    house.faults().once(Operation::Commit, Fault::Hang);
     let pushes = join_all(bodies.iter().map(|delivery| async {
         let answer = house.push(delivery).await;
         if answer.status == 200 {
@@ -191,14 +191,14 @@ async fn large_bodies_at_once_are_bounded() {
         assert_eq!(answer.problem(503), "overloaded");
         assert!(answer.header("retry-after").is_some());
         // The first that is refused lets the store go on.
-        house.store.faults().release();
+        house.faults().release();
         false
     }));
-    let hanging = house.store.faults().wait_hanging(1);
+    let hanging = house.faults().wait_hanging(1);
     let (taken, ()) = tokio::join!(pushes, hanging);
     assert!(taken.contains(&false), "at most three of eight fit");
-    house.store.faults().clear();
-    house.store.faults().release();
+    house.faults().clear();
+    house.faults().release();
     for delivery in &bodies {
         eventually("it is taken when repeated", || async { (house.push(delivery).await.status == 200).then_some(()) })
             .await;
