@@ -50,24 +50,36 @@ impl Process {
         Self::begin(heard(shell, said), data, addr, settings).await
     }
 
-    async fn begin(mut command: Command, data: &Path, addr: SocketAddr, settings: &[&str]) -> Self {
-        command.arg("--data").arg(data).arg("--listen").arg(addr.to_string());
+    async fn begin(command: Command, data: &Path, addr: SocketAddr, settings: &[&str]) -> Self {
         let keyspaces = Keyspaces::of_folder(data);
-        let of_store = keyspaces.as_ref().map(Keyspaces::settings).into_iter().flatten();
+        let of_store: Vec<String> = keyspaces.as_ref().map(Keyspaces::settings).into_iter().flatten().collect();
         if keyspaces.is_some() {
-            migrated(of_store.clone());
+            migrated(&of_store);
         }
-        let always = ["sandbox.enabled=false", "server.workers=2", "log.level=warn"].map(str::to_owned);
-        for setting in always.into_iter().chain(of_store).chain(settings.iter().map(|&setting| setting.to_owned())) {
-            command.arg("--set").arg(setting);
-        }
-        let child = command.spawn().expect("the server starts");
-        let mut process = Self { child, addr };
+        let all: Vec<&str> = of_store.iter().map(String::as_str).chain(settings.iter().copied()).collect();
+        let mut process = Self::launched(command, data, addr, &all);
         process.ready().await;
         process
     }
 
-    async fn ready(&mut self) {
+    /// Starts a server without waiting for anything.
+    pub(crate) fn launch(data: &Path, addr: SocketAddr, settings: &[&str]) -> Self {
+        let mut command = Command::new(TIDEGATE);
+        command.stdout(Stdio::null());
+        Self::launched(command, data, addr, settings)
+    }
+
+    fn launched(mut command: Command, data: &Path, addr: SocketAddr, settings: &[&str]) -> Self {
+        command.arg("--data").arg(data).arg("--listen").arg(addr.to_string());
+        for setting in ["sandbox.enabled=false", "server.workers=2", "log.level=warn"].iter().chain(settings) {
+            command.arg("--set").arg(setting);
+        }
+        let child = command.spawn().expect("the server starts");
+        Self { child, addr }
+    }
+
+    /// Waits until it is ready.
+    pub(crate) async fn ready(&mut self) {
         let end = tokio::time::Instant::now() + START_WITHIN;
         loop {
             if tokio::net::TcpStream::connect(self.addr).await.is_ok()
@@ -121,10 +133,10 @@ impl Drop for Process {
 }
 
 /// Makes the tables of a store in the database, if they are not there.
-fn migrated(settings: impl Iterator<Item = String>) {
-    let flags: Vec<String> = settings.flat_map(|setting| ["--set".to_owned(), setting]).collect();
-    let output = Command::new(TIDEGATE).arg("migrate").args(flags).output().expect("it runs");
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+pub(crate) fn migrated(settings: &[String]) {
+    let flags = settings.iter().flat_map(|setting| ["--set", setting.as_str()]);
+    let (code, _, words) = ran(&["migrate"].into_iter().chain(flags).collect::<Vec<_>>());
+    assert_eq!(code, Some(0), "{words}");
 }
 
 fn heard(mut command: Command, said: &Path) -> Command {

@@ -13,7 +13,8 @@ use tidegate::store::CqlOptions;
 #[path = "../../cassandra/server.rs"]
 mod server;
 
-use self::server::{Cassandra, CommitLog};
+pub(crate) use self::server::Cassandra;
+use self::server::CommitLog;
 
 /// Keyspaces in the database. Those of a house are dropped with it; those of a folder last as long as the database.
 #[derive(Debug)]
@@ -33,11 +34,12 @@ pub(crate) fn is_chosen() -> bool {
 /// The address of the database of this process; it ends with the process.
 fn node() -> String {
     static DATABASE: OnceLock<Cassandra> = OnceLock::new();
-    let start = || {
-        let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("target/cassandra");
-        Cassandra::start(&root, CommitLog::Periodic).unwrap_or_else(|why| panic!("no database: {why}"))
-    };
+    let start = || Cassandra::start(&root(), CommitLog::Periodic).unwrap_or_else(|why| panic!("no database: {why}"));
     DATABASE.get_or_init(start).contact_point()
+}
+
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("target/cassandra")
 }
 
 impl Keyspaces {
@@ -58,6 +60,15 @@ impl Keyspaces {
         let letters: String = letters.chars().filter(char::is_ascii_alphanumeric).collect();
         let tail = &letters[letters.len().saturating_sub(24)..];
         is_chosen().then(|| Self { of_house: false, node: node(), name: format!("f_{}_{tail}", std::process::id()) })
+    }
+
+    /// The same in a database of the test's own, which it may stop and kill; none where stories run without one.
+    pub(crate) fn in_own_database() -> Option<(Self, Cassandra)> {
+        if !is_chosen() {
+            return None;
+        }
+        let database = Cassandra::start(&root(), CommitLog::Batch).unwrap_or_else(|why| panic!("no database: {why}"));
+        Some((Self { of_house: false, node: database.contact_point(), name: "own".to_owned() }, database))
     }
 
     /// How the engine is told of them.

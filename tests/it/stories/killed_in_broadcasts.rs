@@ -8,6 +8,7 @@
 use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::time::Duration;
 
 use proptest::prelude::Rng;
@@ -27,7 +28,7 @@ use crate::process::{Process, free_addr, operator_token};
 
 /// How long the story may take after the last kill, in machine time.
 const QUIET_WITHIN: Duration = Duration::from_secs(600);
-const SETTINGS: [&str; 5] = [
+pub(super) const SETTINGS: [&str; 5] = [
     "providers.connect_timeout=1s",
     "limits.default_tier=0",
     "numbers.unconfirmed_after=1m",
@@ -35,21 +36,53 @@ const SETTINGS: [&str; 5] = [
     "numbers.in_doubt_after=2s",
 ];
 
-fn asked(name: &str, default: usize) -> usize {
+pub(super) fn asked(name: &str, default: usize) -> usize {
     std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
 }
 
 #[actix_web::test]
 async fn nobody_has_it_twice_and_nobody_is_lost() {
-    let (kills, recipients) = (asked("TIDEGATE_KILLS", 5), asked("TIDEGATE_RECIPIENTS", 4_000));
-    let numbers = asked("TIDEGATE_NUMBERS", 2);
+    let kills = asked("TIDEGATE_KILLS", 5);
     let mut chance = TestRng::from_seed(RngAlgorithm::ChaCha, &[11; 32]);
     let data = tempfile::tempdir().expect("a folder");
-    let witness = tempfile::tempdir().expect("a folder");
-    let (addr, sandbox_addr) = (free_addr(), free_addr());
+    let addr = free_addr();
     let mut process = Process::start(data.path(), addr, &SETTINGS).await;
+    let (broadcasts, witness) = through(data.path(), addr, kills, async |_| {
+        tokio::time::sleep(Duration::from_micros(u64::from(chance.next_u32() % 50_000))).await;
+        process.kill();
+        process = Process::start(data.path(), addr, &SETTINGS).await;
+    })
+    .await;
+    process.kill();
+    if database::is_chosen() {
+        // The command counts a folder again; a database has other owners, and they are asked.
+        return;
+    }
+    for path in &broadcasts {
+        let id = path.rsplit('/').next().expect("an id");
+        let ledger = format!("sandbox.ledger_path={}", witness.path().display());
+        let mut verify = std::process::Command::new(env!("CARGO_BIN_EXE_tidegate"));
+        verify.args(["verify", "broadcast", id, "--json", "--set", &ledger]).arg("--data").arg(data.path());
+        let told = verify.output().expect("it runs");
+        let counted: Value = serde_json::from_slice(&told.stdout).expect("JSON");
+        assert_eq!((told.status.code(), &counted["agrees"]), (Some(0), &json!(true)), "{counted}");
+        assert_eq!(counted["provider"]["twice"], 0, "{counted}");
+    }
+}
+
+/// Sends broadcasts from a server that runs on a folder, with so many troubles spread over the sending, and holds what
+/// became of everybody against the provider's ledger. Answers the broadcasts' paths and the ledger's folder.
+pub(super) async fn through(
+    data: &Path,
+    addr: SocketAddr,
+    troubles: usize,
+    mut trouble: impl AsyncFnMut(usize),
+) -> (Vec<String>, tempfile::TempDir) {
+    let (recipients, numbers) = (asked("TIDEGATE_RECIPIENTS", 4_000), asked("TIDEGATE_NUMBERS", 2));
+    let witness = tempfile::tempdir().expect("a folder");
+    let sandbox_addr = free_addr();
     let base_url = format!("http://{sandbox_addr}/v25.0");
-    let tenant = Tenant::make(addr, &operator_token(data.path()), &base_url, 0).await;
+    let tenant = Tenant::make(addr, &operator_token(data), &base_url, 0).await;
     let sandbox = provider(sandbox_addr, witness.path(), &format!("http://{addr}{}", tenant.webhook_path));
     people(addr, &tenant, recipients).await;
     let mut broadcasts = Vec::new();
@@ -58,14 +91,12 @@ async fn nobody_has_it_twice_and_nobody_is_lost() {
     }
 
     let all = (recipients * numbers) as u64;
-    for kill in 1..=kills {
-        // Kills are spread over the sending, at no moment in particular.
-        let due = all * kill as u64 / (kills as u64 + 1);
+    for number in 1..=troubles {
+        // They are spread over the sending, at no moment in particular.
+        let due = all * number as u64 / (troubles as u64 + 1);
         let far_enough = || async { (begun(addr, &tenant, &broadcasts).await >= due).then_some(()) };
         eventually_within(QUIET_WITHIN, "the broadcasts go on", far_enough).await;
-        tokio::time::sleep(Duration::from_micros(u64::from(chance.next_u32() % 50_000))).await;
-        process.kill();
-        process = Process::start(data.path(), addr, &SETTINGS).await;
+        trouble(number).await;
     }
     for path in &broadcasts {
         let sent = || async {
@@ -84,23 +115,9 @@ async fn nobody_has_it_twice_and_nobody_is_lost() {
             *sums.entry(state).or_default() += count;
         }
     }
-    let told = format!("{kills} kills, {all} recipients: {sums:?}\n");
+    let told = format!("{troubles} troubles, {all} recipients: {sums:?}\n");
     std::io::stdout().write_all(told.as_bytes()).expect("the verdict is told");
-    process.kill();
-    if database::is_chosen() {
-        // The command counts a folder again; a database has other owners, and they are asked.
-        return;
-    }
-    for path in &broadcasts {
-        let id = path.rsplit('/').next().expect("an id");
-        let ledger = format!("sandbox.ledger_path={}", witness.path().display());
-        let mut verify = std::process::Command::new(env!("CARGO_BIN_EXE_tidegate"));
-        verify.args(["verify", "broadcast", id, "--json", "--set", &ledger]).arg("--data").arg(data.path());
-        let told = verify.output().expect("it runs");
-        let counted: Value = serde_json::from_slice(&told.stdout).expect("JSON");
-        assert_eq!((told.status.code(), &counted["agrees"]), (Some(0), &json!(true)), "{counted}");
-        assert_eq!(counted["provider"]["twice"], 0, "{counted}");
-    }
+    (broadcasts, witness)
 }
 
 /// How many recipients' sends have begun and ended, well or in doubt.
@@ -256,7 +273,12 @@ async fn publish(addr: SocketAddr, tenant: &Tenant, account: &Value) -> String {
     path
 }
 
+/// Reads; who is told to come back comes back.
 async fn get(addr: SocketAddr, tenant: &Tenant, path: &str) -> Value {
     let bearer = format!("Bearer {}", tenant.admin);
-    http::call(addr, "GET", path, &[("authorization", &bearer)], Vec::new()).await.expect(200)
+    let answered = || async {
+        let answer = http::call(addr, "GET", path, &[("authorization", &bearer)], Vec::new()).await;
+        (answer.status != 503).then_some(answer)
+    };
+    eventually_within(QUIET_WITHIN, "a reader is answered", answered).await.expect(200)
 }
