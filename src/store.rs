@@ -1,7 +1,6 @@
 //! What remembers: rows, shard journals and leases, behind one trait drawn for every engine.
 //!
-//! It promises only what each engine can keep: a commit makes a record and its facts durable
-//! together; rows are last-write-wins by timestamp; nothing is atomic across commits, nothing is
+//! It promises only what each engine can keep: what a commit wrote is durable, facts before the record that names them; rows are last-write-wins by timestamp; nothing is atomic across commits, nothing is
 //! ordered across partitions, no scan is unbounded. Above [`crate::shards`] nobody comes here.
 
 mod any;
@@ -141,8 +140,9 @@ pub trait Store: Send + Sync + 'static {
     /// Rows of one partition in key order; at most `range.limit`, which is at most 10,000.
     fn scan(&self, table: Table, pk: &[u8], range: ScanRange) -> impl Future<Output = Result<Page, StoreError>> + Send;
 
-    /// Appends one record and its facts: both durable, or neither. On success the lease stands at the
-    /// new position. One append of a shard at a time.
+    /// Appends one record and its facts: on success both are durable, and the lease stands at the new position. The
+    /// record is there as a whole or not at all; of a refused one's facts some may be there where the engine has no
+    /// transactions, as if by `put_facts`. One append of a shard at a time.
     fn commit(
         &self,
         lease: &mut Lease,

@@ -52,7 +52,8 @@ impl Run {
             Ok(claimed) => claimed,
             Err(error) => {
                 tracing::debug!(broadcast = %self.id, %error, "a claim failed; trying again");
-                self.hold(now + PAUSE, LimitedBy::Waiting);
+                let down = matches!(error, CommandError::Unavailable { .. });
+                self.hold(now + PAUSE, if down { LimitedBy::Store } else { LimitedBy::Waiting });
                 (None, true, None)
             }
         };

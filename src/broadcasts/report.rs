@@ -21,6 +21,8 @@ const TEMPLATE_REFUSALS_MAX: u32 = 10;
 const UNREACHED_MAX: u32 = 20;
 /// The pause before an outcome is told again that the log did not take.
 const PAUSE: Duration = Duration::from_millis(500);
+/// Of attempts that fail one after another one in so many is told: one in half a minute.
+const TELL_EVERY: u32 = 60;
 /// The pause after a refusal for a while that names none.
 const AGAIN_AFTER: Duration = Duration::from_secs(2);
 /// The platform says that people complain: nothing more may leave by the number until it has been looked at
@@ -53,6 +55,7 @@ impl Run {
             outcomes: outcomes.clone(),
             provider_ids: provider_ids.clone(),
         };
+        let mut attempts = 0_u32;
         loop {
             match self.broadcasts.shards.ask::<Chunk>(chunk, command()).await {
                 Ok(_) => break,
@@ -62,7 +65,10 @@ impl Run {
                 }
                 Err(error) => {
                     // This process alone knows them: they are told until they are facts.
-                    tracing::warn!(broadcast = %self.id, %error, "failed to record outcomes; trying again");
+                    if attempts.is_multiple_of(TELL_EVERY) {
+                        tracing::warn!(broadcast = %self.id, %error, attempts, "failed to record outcomes; trying again");
+                    }
+                    attempts += 1;
                     tokio::time::sleep(PAUSE).await;
                     if self.broadcasts.shards.node().failed().borrow().is_some() {
                         return;

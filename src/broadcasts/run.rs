@@ -35,6 +35,8 @@ pub enum LimitedBy {
     Freezing,
     /// The provider does not answer.
     Provider,
+    /// The store does not answer: nothing can be claimed, and so nothing is sent.
+    Store,
     /// It is paused.
     Paused,
     /// Nothing is left to send.
@@ -52,6 +54,7 @@ impl LimitedBy {
             Self::Waiting => "waiting",
             Self::Freezing => "freezing",
             Self::Provider => "provider",
+            Self::Store => "store",
             Self::Paused => "paused",
             Self::Nothing => "nothing",
         }

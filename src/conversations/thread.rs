@@ -6,10 +6,11 @@ use super::Conversations;
 use super::api::ThreadMessage;
 use super::places::threads_of;
 use crate::domain::access::Action;
+use crate::domain::author::Author;
 use crate::domain::content::StoredMessage;
 use crate::domain::conversation::{Conversation, Remembered};
 use crate::domain::ids::{ConversationId, MessageId};
-use crate::domain::message::{MessageRef, MessageStatus};
+use crate::domain::message::{MessageContent, MessageRef, MessageStatus};
 use crate::domain::refusal::Refusal;
 use crate::shards::CommandError;
 use crate::workspaces::Caller;
@@ -57,10 +58,10 @@ impl Conversations {
         let fits = |at: &MessageRef| places.last().is_some_and(|last| at >= last);
         merged.retain(|(at, ..)| fits(at));
         referred.retain(|reference| fits(&reference.at));
-        let sent = self.sent(line.id, merged.iter().map(|(at, ..)| at.id).collect()).await?;
+        let sent = self.sent(line.id, merged.iter().map(|(at, ..)| *at).collect()).await?;
         let shown =
             merged.into_iter().zip(sent).map(|((at, thread, stored), sent)| self.shown(thread, at, stored, sent));
-        let mut messages = try_join_all(shown).await?;
+        let mut messages: Vec<ThreadMessage> = try_join_all(shown).await?.into_iter().flatten().collect();
         messages.extend(
             try_join_all(referred.iter().map(|reference| self.referred(reference))).await?.into_iter().flatten(),
         );
@@ -82,34 +83,43 @@ impl Conversations {
         let unknown = || CommandError::from(Refusal::NotFound { what: "message" });
         let Remembered { thread, message: at, sent } = self.place_of(&line, message).await?.ok_or_else(unknown)?;
         let stored = self.shards.message(thread, at).await?.ok_or_else(unknown)?;
-        self.shown(thread, at, stored, sent).await
+        self.shown(thread, at, stored, Some(sent)).await?.ok_or_else(unknown)
     }
 
-    /// What memory knows of these messages, in the order asked.
+    /// What memory knows of these messages, in the order asked; none where it does not know one.
     async fn sent(
         &self,
         id: ConversationId,
-        messages: Vec<MessageId>,
-    ) -> Result<Vec<Option<(u16, MessageStatus)>>, CommandError> {
+        messages: Vec<MessageRef>,
+    ) -> Result<Vec<Option<Option<(u16, MessageStatus)>>>, CommandError> {
         self.shards
             .view::<Conversation, _>(id.0, move |state| {
-                messages.iter().map(|message| state.recall(*message).and_then(|known| known.sent)).collect()
+                let known = |at: &MessageRef| state.recall(at.id).filter(|known| known.message == *at);
+                messages.iter().map(|at| known(at).map(|known| known.sent)).collect()
             })
             .await
     }
 
+    /// A message, with what its receipts say. None where it was written and never decided: its commit was refused after
+    /// its text was stored, and whoever asked again was given another place. Of what is ours memory has all that is under
+    /// way, and all else has a receipt.
     async fn shown(
         &self,
         thread: ConversationId,
         at: MessageRef,
         stored: StoredMessage,
-        sent: Option<(u16, MessageStatus)>,
-    ) -> Result<ThreadMessage, CommandError> {
-        // Customers' messages have no receipts.
+        known: Option<Option<(u16, MessageStatus)>>,
+    ) -> Result<Option<ThreadMessage>, CommandError> {
+        // Customers' messages have no receipts, nor has what the business wrote elsewhere.
         let receipts = match stored.author {
-            crate::domain::author::Author::Customer => Vec::new(),
+            Author::Customer => Vec::new(),
             _ => self.shards.receipts(thread, at.id).await?,
         };
-        Ok(ThreadMessage::new(at, stored, &receipts, sent))
+        let ours = !matches!(stored.author, Author::Customer | Author::Elsewhere);
+        let leaves = !matches!(stored.content, MessageContent::Note { .. } | MessageContent::System { .. });
+        if ours && leaves && known.is_none() && !receipts.iter().any(|receipt| receipt.message == at) {
+            return Ok(None);
+        }
+        Ok(Some(ThreadMessage::new(at, stored, &receipts, known.flatten())))
     }
 }

@@ -14,7 +14,7 @@ use tokio::sync::watch;
 
 use self::content::Content;
 pub use self::faults::{Fault, Faults, Operation};
-use self::faults::{Verdict, unknown};
+use self::faults::{Verdict, failed, unknown};
 use super::{
     Fence, JournalRecord, Lease, Member, Owner, Page, Position, Put, Row, RowKey, ScanRange, Store, StoreError,
     StoreIdentity, Table,
@@ -77,10 +77,20 @@ impl MemoryStore {
         apply: impl FnOnce(&mut Content) -> Result<T, E>,
     ) -> Result<T, E> {
         let verdict = self.faults.meet(operation).await?;
+        self.judged(verdict, operation, apply)
+    }
+
+    fn judged<T, E: From<StoreError>>(
+        &self,
+        verdict: Verdict,
+        operation: Operation,
+        apply: impl FnOnce(&mut Content) -> Result<T, E>,
+    ) -> Result<T, E> {
         let outcome = apply(&mut self.content())?;
         match verdict {
             Verdict::Apply => Ok(outcome),
             Verdict::ApplyUnknown => Err(unknown(operation).into()),
+            Verdict::FactsAlone => Err(failed(operation).into()),
         }
     }
 }
@@ -112,8 +122,11 @@ impl Store for MemoryStore {
     async fn commit(&self, lease: &mut Lease, ts_us: i64, record: Vec<u8>, facts: Vec<Put>) -> Result<Position, Fence> {
         let asked = lease.clone();
         let now = self.clock.now();
-        let position =
-            self.meet(Operation::Commit, |content| content.commit(&asked, ts_us, record, facts, now)).await?;
+        let verdict = self.faults.meet(Operation::Commit).await?;
+        let position = self.judged(verdict, Operation::Commit, |content| match verdict {
+            Verdict::FactsAlone => content.put(facts, now).map(|()| asked.position).map_err(Fence::from),
+            _ => content.commit(&asked, ts_us, record, facts, now),
+        })?;
         lease.position = position;
         lease.last_ts_us = ts_us;
         Ok(position)

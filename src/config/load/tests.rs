@@ -179,6 +179,18 @@ fn a_file_that_is_not_toml_is_told_by_its_line() {
 }
 
 #[test]
+fn the_example_for_a_database_is_right_with_its_password() {
+    let text = include_str!("../../../config/production.cql.example.toml");
+    let file = Some((Path::new("production.toml"), text));
+    let password = BTreeMap::from([("TIDEGATE__CQL__PASSWORD".to_owned(), "correct horse".to_owned())]);
+    let loaded = load(file, &password, &[]).unwrap_or_else(|problems| panic!("{problems:?}"));
+    assert_eq!((loaded.store.engine, loaded.cql.nodes.len()), (Engine::Cql, 3));
+    assert!(loaded.effective.iter().all(|key| !key.value.contains("correct horse")), "a secret is never shown");
+    let without = load(file, &BTreeMap::new(), &[]).err().expect("a login needs a password");
+    assert_eq!(without.iter().map(|problem| problem.key.as_str()).collect::<Vec<_>>(), ["cql.password"]);
+}
+
+#[test]
 fn the_example_for_production_is_right() {
     let text = include_str!("../../../config/production.example.toml");
     let loaded = load(Some((Path::new("production.toml"), text)), &BTreeMap::new(), &[]);

@@ -38,6 +38,9 @@ pub enum Fault {
     Pass,
     /// It answers `NotApplied`.
     Fail,
+    /// A commit's facts are written, and its record is not: it answers `NotApplied`, as an engine without transactions
+    /// may. Other calls fail.
+    FactsAlone,
     /// It waits so long, in machine time, and then goes on.
     Delay(Duration),
     /// It happens and answers `Unknown`.
@@ -51,11 +54,14 @@ pub enum Fault {
 }
 
 /// What a call does after it met its fault.
+#[derive(Clone, Copy)]
 pub(super) enum Verdict {
     /// It happens.
     Apply,
     /// It happens, but its answer is lost.
     ApplyUnknown,
+    /// Its facts are written, and nothing else happens.
+    FactsAlone,
 }
 
 #[derive(Default)]
@@ -137,11 +143,13 @@ impl Faults {
         });
         match fault {
             None | Some(Fault::Pass) => Ok(Verdict::Apply),
-            Some(Fault::Fail) => Err(StoreError::NotApplied(format!("{operation:?} fails on order"))),
+            Some(Fault::Fail) => Err(failed(operation)),
             Some(Fault::Delay(pause)) => {
                 tokio::time::sleep(pause).await;
                 Ok(Verdict::Apply)
             }
+            Some(Fault::FactsAlone) if operation == Operation::Commit => Ok(Verdict::FactsAlone),
+            Some(Fault::FactsAlone) => Err(failed(operation)),
             Some(Fault::UnknownApplied) => Ok(Verdict::ApplyUnknown),
             Some(Fault::UnknownNotApplied) => Err(unknown(operation)),
             Some(Fault::Hang) => {
@@ -162,6 +170,11 @@ impl Faults {
     fn orders<T>(&self, change: impl FnOnce(&mut Orders) -> T) -> T {
         change(&mut self.0.orders.lock().unwrap_or_else(PoisonError::into_inner))
     }
+}
+
+/// The answer of a call that did not happen.
+pub(super) fn failed(operation: Operation) -> StoreError {
+    StoreError::NotApplied(format!("{operation:?} fails on order"))
 }
 
 /// The answer of a call that nobody knows the outcome of.

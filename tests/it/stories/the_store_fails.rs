@@ -47,7 +47,7 @@ async fn each_once(house: &House, wamids: &[&str]) {
 
 #[actix_web::test]
 async fn a_commit_without_success_is_repeated_and_counted_once() {
-    for fault in [Fault::Fail, Fault::UnknownApplied, Fault::UnknownNotApplied] {
+    for fault in [Fault::Fail, Fault::FactsAlone, Fault::UnknownApplied, Fault::UnknownNotApplied] {
         let mut house = House::in_memory(&[]).await;
         push_until_taken(&house, &message("wamid.1")).await;
         house.faults().once(Operation::Commit, fault.clone());
@@ -59,6 +59,40 @@ async fn a_commit_without_success_is_repeated_and_counted_once() {
         each_once(&house, &["wamid.1", "wamid.2", "wamid.3"]).await;
         assert!(house.stop().await, "{fault:?}");
     }
+}
+
+/// An engine without transactions may have the text of a reply and not the decision to send it.
+#[actix_web::test]
+async fn a_reply_that_was_refused_is_in_no_thread_and_sent_again_it_is_there_once() {
+    let house = House::in_memory(&[]).await;
+    let conversation = house.hears(CUSTOMER, "wamid.1").await;
+    let token = house.token("AGENT1_TOKEN").to_owned();
+    let path = format!("/v1/conversations/{conversation}/messages");
+    let reply = json!({"client_id": "r-1", "content": {"type": "text", "body": "Until six."}});
+    house.faults().once(Operation::Commit, Fault::FactsAlone);
+    assert_eq!(house.post(&path, &token, &reply).await.problem(503), "unavailable");
+    let ours = async || {
+        let shown = eventually("the thread is read", || async {
+            let answer = house.get(&path, &token).await;
+            (answer.status != 503).then_some(answer)
+        })
+        .await
+        .expect(200);
+        let items = shown["items"].as_array().cloned().unwrap_or_default();
+        items.into_iter().filter(|item| item["direction"] == "out").collect::<Vec<_>>()
+    };
+    assert!(ours().await.is_empty(), "nobody decided to send it");
+    house.advance(Duration::from_millis(1_700));
+    let queued = eventually("the reply is taken", || async {
+        let answer = house.post(&path, &token, &reply).await;
+        (answer.status != 503).then_some(answer)
+    })
+    .await
+    .expect(202);
+    let shown = ours().await;
+    assert_eq!(shown.len(), 1, "{shown:?}");
+    assert_eq!(shown[0]["id"], queued["message"]);
+    assert!(house.stop().await);
 }
 
 /// Nothing can be written at all: the delivery is refused before anything of it was promised.
