@@ -52,7 +52,10 @@ impl Server {
             }
             command
         };
-        let mut seeding = Started::new("seeding", command(&mut SEEDING.into_iter()), folder)?;
+        // Both starts have one store, whichever is asked for.
+        let of_store = |setting: &&str| setting.starts_with("store.") || setting.starts_with("cql.");
+        let store = options.settings.iter().map(String::as_str).filter(of_store);
+        let mut seeding = Started::new("seeding", command(&mut SEEDING.into_iter().chain(store)), folder)?;
         seeding.address("tidegate ").await?;
         seeding.stop().await?;
         let tokens = std::fs::read_to_string(data.join("tokens")).context("the seed's tokens")?;
