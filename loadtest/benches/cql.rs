@@ -57,7 +57,7 @@ fn main() -> Result<()> {
 
 async fn run(options: &Options, node: String) -> Result<Report> {
     let (rounds, seconds) = (options.rounds.unwrap_or(4), options.seconds.unwrap_or(5));
-    let length = Duration::from_secs(seconds as u64);
+    let length = Duration::from_secs(seconds);
     let mut report = Report::begin("cql");
     let clock = Arc::new(WallClock::new());
     let options = CqlOptions {

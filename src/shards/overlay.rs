@@ -13,8 +13,8 @@ use crate::store::{Page, Put, Row, RowKey, ScanRange, Table};
 pub(super) struct Overlay {
     /// Written since the last settle began.
     waiting: BTreeMap<RowKey, Option<Vec<u8>>>,
-    /// Being settled now.
-    settling: BTreeMap<RowKey, Option<Vec<u8>>>,
+    /// Being settled now: perhaps no row, and the checkpoint alone.
+    settling: Option<BTreeMap<RowKey, Option<Vec<u8>>>>,
     /// Rows that wait and may be in the store already, for nobody knows what became of their settling.
     doubtful: BTreeSet<RowKey>,
     waiting_bytes: usize,
@@ -35,7 +35,8 @@ impl Overlay {
     /// Deletes a row whose key is written once in its life: one that never reached the store leaves no trace.
     pub(super) fn delete_once(&mut self, key: RowKey) {
         let waited = matches!(self.waiting.get(&key), Some(Some(_)));
-        if waited && !self.settling.contains_key(&key) && !self.doubtful.contains(&key) {
+        let leaving = self.settling.as_ref().is_some_and(|settling| settling.contains_key(&key));
+        if waited && !leaving && !self.doubtful.contains(&key) {
             self.waiting.remove(&key);
         } else {
             self.delete(key);
@@ -50,7 +51,7 @@ impl Overlay {
 
     /// What is on its way for this key: a value, a deletion, or nothing.
     pub(super) fn get(&self, key: &RowKey) -> Option<&Option<Vec<u8>>> {
-        self.waiting.get(key).or_else(|| self.settling.get(key))
+        self.waiting.get(key).or_else(|| self.settling.as_ref()?.get(key))
     }
 
     /// Bytes that wait for the next settle.
@@ -58,8 +59,13 @@ impl Overlay {
         self.waiting_bytes
     }
 
-    pub(super) fn is_settling(&self) -> bool {
-        !self.settling.is_empty()
+    pub(super) const fn is_settling(&self) -> bool {
+        self.settling.is_some()
+    }
+
+    /// Whether no row waits.
+    pub(super) fn is_empty(&self) -> bool {
+        self.waiting.is_empty()
     }
 
     /// Takes what waits, as rows with this timestamp; it stays visible until [`Self::settled`].
@@ -67,8 +73,8 @@ impl Overlay {
         self.waiting_bytes = 0;
         // Whatever becomes of them, from here on `settling` says that they may be there.
         self.doubtful.clear();
-        self.settling = std::mem::take(&mut self.waiting);
         self.settling
+            .insert(std::mem::take(&mut self.waiting))
             .iter()
             .map(|(key, value)| Put { key: key.clone(), value: value.clone(), ts_us, ttl_s: 0 })
             .collect()
@@ -76,7 +82,7 @@ impl Overlay {
 
     /// What was being settled is in the store.
     pub(super) fn settled(&mut self) {
-        self.settling.clear();
+        self.settling = None;
         self.settles += 1;
     }
 
@@ -87,7 +93,7 @@ impl Overlay {
 
     /// The settle failed, or nobody knows: its rows wait again, under anything newer.
     pub(super) fn settle_failed(&mut self) {
-        for (key, value) in std::mem::take(&mut self.settling) {
+        for (key, value) in self.settling.take().into_iter().flatten() {
             self.waiting_bytes += key.as_bytes().len() + value.as_ref().map_or(0, Vec::len);
             self.doubtful.insert(key.clone());
             self.waiting.entry(key).or_insert(value);
@@ -104,7 +110,7 @@ impl Overlay {
         // A page that was cut short says nothing about what is past its last row.
         let cut = page.more.then(|| page.rows.last().map(|row| row.ck.clone())).flatten();
         let mut rows: BTreeMap<Vec<u8>, Row> = page.rows.into_iter().map(|row| (row.ck.clone(), row)).collect();
-        for layer in [&self.settling, &self.waiting] {
+        for layer in self.settling.iter().chain([&self.waiting]) {
             for (key, value) in layer.range((low.clone(), Bound::Unbounded)) {
                 if key.table() != table as u8 || key.pk() != pk || !within_high(&range.to, key.ck()) {
                     break;
@@ -195,6 +201,17 @@ mod tests {
         overlay.put_again(key(3), vec![1]);
         overlay.delete_once(key(3));
         assert_eq!(overlay.get(&key(3)), Some(&None));
+    }
+
+    #[test]
+    fn a_settling_of_no_row_is_one_as_well() {
+        let mut overlay = Overlay::default();
+        assert!(overlay.is_empty() && !overlay.is_settling());
+        assert!(overlay.begin_settle(5).is_empty());
+        overlay.put(RowKey::new(Table::Timer, b"p", &[1]), vec![1]);
+        assert!(overlay.is_settling() && !overlay.is_empty());
+        overlay.settled();
+        assert!(!overlay.is_settling() && overlay.begin_settle(6).len() == 1);
     }
 
     #[test]

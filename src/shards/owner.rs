@@ -6,6 +6,7 @@
 mod broadcasts;
 mod deliver;
 mod effects;
+mod lag;
 mod open;
 mod read;
 mod rest;
@@ -20,6 +21,7 @@ use std::sync::Arc;
 use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 
+use self::lag::Lag;
 pub(super) use super::by_id::EntityKey;
 use super::by_id::{ById, KeySet};
 use super::cell::AnySlot;
@@ -86,6 +88,7 @@ pub(super) struct Owner {
     overlay: RefCell<Overlay>,
     settle_wanted: Notify,
     settled: Notify,
+    lag: Lag,
     timers: RefCell<Timers>,
     timers_changed: Notify,
     open_effects: RefCell<BTreeSet<EffectId>>,
@@ -126,6 +129,7 @@ impl Owner {
             overlay: RefCell::default(),
             settle_wanted: Notify::new(),
             settled: Notify::new(),
+            lag: Lag::default(),
             timers: RefCell::new(Timers::new()),
             timers_changed: Notify::new(),
             open_effects: RefCell::default(),
@@ -224,6 +228,7 @@ impl Owner {
         if outcome.is_ok() {
             self.position.set(lease.position);
             self.last_ts_us.set(ts_us);
+            self.lag.committed(started);
         }
         *self.lease.borrow_mut() = Some(lease);
         outcome

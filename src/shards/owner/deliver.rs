@@ -52,6 +52,9 @@ impl Owner {
     }
 
     fn may_ask(&self) -> Result<(), CommandError> {
+        if self.lag.is_too_long(tokio::time::Instant::now()) {
+            return Err(CommandError::unavailable());
+        }
         match self.phase.get() {
             // What runs while draining (effects, outcomes) belongs to work that was taken before.
             Phase::Open | Phase::Draining => Ok(()),

@@ -64,6 +64,7 @@ impl Owner {
         // Only now: had the replay failed, it would begin at the same record again.
         self.position.set(position);
         self.last_ts_us.set(last_ts_us);
+        self.lag.settled(tokio::time::Instant::now(), lease.checkpoint, position);
         *self.lease.borrow_mut() = Some(Lease { position, ..lease });
         // What the log says was answered need not be said again.
         self.answered.borrow_mut().retain(|id| self.open_effects.borrow().contains(id));

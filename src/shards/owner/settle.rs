@@ -3,6 +3,7 @@
 use std::rc::Rc;
 
 use super::super::resident::Resident;
+use super::lag::ALARM_AFTER;
 use super::{EntityKey, Owner, Phase};
 use crate::store::{Fence, Store, StoreError};
 
@@ -24,7 +25,12 @@ impl Owner {
             }
             let epoch = self.epoch.get();
             if let Err(fence) = self.settle().await {
-                tracing::warn!(shard = self.number, error = %fence, "failed to settle; its rows wait for the next time");
+                let behind = self.lag.at(tokio::time::Instant::now());
+                if behind >= ALARM_AFTER {
+                    tracing::error!(shard = self.number, ?behind, error = %fence, "the log is not settled: past a day nothing is decided");
+                } else {
+                    tracing::warn!(shard = self.number, error = %fence, "failed to settle; its rows wait for the next time");
+                }
                 // A settling that was under way while this very owner took the next epoch says nothing.
                 let still = self.phase() == Phase::Open && self.epoch.get() == epoch;
                 if still && matches!(fence, Fence::Fenced { .. }) {
@@ -99,15 +105,20 @@ impl Owner {
         // exactly this position.
         self.snapshot_dirty()?;
         let upto = self.position.get();
-        let Some(lease) = self.settling_lease() else { return Ok(()) };
-        let rows = self.overlay.borrow_mut().begin_settle(self.last_ts_us.get());
-        if rows.is_empty() {
+        // A record may leave no row, and yet be in the log no longer than a week: the checkpoint passes it.
+        if self.overlay.borrow().is_empty() && self.lag.is_settled(upto) {
             return Ok(());
         }
+        let Some(lease) = self.settling_lease() else { return Ok(()) };
+        let began = tokio::time::Instant::now();
+        let rows = self.overlay.borrow_mut().begin_settle(self.last_ts_us.get());
         metrics::counter!("tidegate_settled_rows_total").increment(rows.len() as u64);
         let mut settling = Settling { owner: self, done: false };
         let outcome = self.node.store.settle(&lease, upto, rows).await;
         settling.done = outcome.is_ok();
+        if outcome.is_ok() {
+            self.lag.settled(began, upto, self.position.get());
+        }
         outcome
     }
 

@@ -40,9 +40,8 @@ impl Content {
                 "a write of table {} does not supersede the one before it",
                 key[0]
             );
-            if in_order && cell.value.is_none() {
-                self.rows.remove(&key);
-            } else if in_order || self.rows.get(&key).is_none_or(|old| cell.supersedes(old)) {
+            // A deletion stays: it is what a later write has to supersede.
+            if in_order || self.rows.get(&key).is_none_or(|old| cell.supersedes(old)) {
                 self.rows.insert(key, cell);
             }
         }
