@@ -132,9 +132,13 @@ pub async fn start(parts: Parts) -> Result<Running, StartError> {
     surroundings.ids.fill(&mut key);
     let identity = store.identity(StoreIdentity { shards: config.store.shards, key }).await?;
     let keys = Keyring::new(identity.key);
+    // It rises with every start, and two starts of one millisecond are two.
+    let mut chance = [0; 2];
+    surroundings.ids.fill(&mut chance);
+    let started_ms = u64::try_from(surroundings.clock.now().millis()).unwrap_or(0);
     let incarnation = Owner {
         node: keys.hash(b"node", &[b"alone"]),
-        incarnation: u64::try_from(surroundings.clock.now().millis()).unwrap_or(0),
+        incarnation: (started_ms << 16) | u64::from(u16::from_be_bytes(chance)),
     };
     let options = settings::shard_options(&config, identity.shards);
     let shards = Shards::new(Node::new(store.clone(), surroundings.clone(), keys, options, incarnation));

@@ -13,7 +13,7 @@ pub struct Cql {
     pub nodes: Vec<String>,
     /// The keyspace of rows; the one of conditions has `_meta` at its end.
     pub keyspace: String,
-    /// The datacenter whose quorum counts; none takes them all.
+    /// The datacenter whose nodes are asked, and whose quorum counts; none where there is one.
     pub datacenter: Option<String>,
     /// Copies of each row, in keyspaces that `tidegate migrate` makes.
     pub replication_factor: u16,

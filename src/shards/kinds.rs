@@ -83,5 +83,6 @@ async fn replay_one<E: Kind>(owner: &Rc<Owner>, id: u128, events: Vec<(Position,
     let snapshot = write_snapshot(position, &state).map_err(unreadable)?;
     owner.keep_replayed((E::KIND, id), snapshot, state.summary_row(id, owner.number(), owner.now()));
     owner.rearm(E::KIND, id, due_before, state.due());
+    owner.keep_alarm(E::KIND, id, state.due());
     Ok(())
 }

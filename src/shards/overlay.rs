@@ -43,6 +43,15 @@ impl Overlay {
         }
     }
 
+    /// Writes a row that [`Self::delete_once`] may take back: one that lies over another on its way stays in doubt.
+    pub(super) fn put_for_now(&mut self, key: RowKey, value: Vec<u8>) {
+        let leaving = self.settling.as_ref().is_some_and(|settling| settling.contains_key(&key));
+        if leaving || matches!(self.waiting.get(&key), Some(None)) {
+            self.doubtful.insert(key.clone());
+        }
+        self.put(key, value);
+    }
+
     /// Writes a row that may be in the store already.
     pub(super) fn put_again(&mut self, key: RowKey, value: Vec<u8>) {
         self.doubtful.insert(key.clone());
@@ -201,6 +210,26 @@ mod tests {
         overlay.put_again(key(3), vec![1]);
         overlay.delete_once(key(3));
         assert_eq!(overlay.get(&key(3)), Some(&None));
+    }
+
+    #[test]
+    fn a_row_that_lies_over_another_on_its_way_is_deleted_and_not_forgotten() {
+        let key = |ck| RowKey::new(Table::Timer, b"p", &[ck]);
+        let mut overlay = Overlay::default();
+        for ck in [1, 2, 3] {
+            overlay.put_for_now(key(ck), vec![1]);
+        }
+        overlay.delete_once(key(3));
+        assert_eq!(overlay.get(&key(3)), None, "it never left");
+        overlay.begin_settle(5);
+        overlay.put_for_now(key(1), vec![1]);
+        overlay.settled();
+        overlay.delete_once(key(1));
+        assert_eq!(overlay.get(&key(1)), Some(&None), "the settled one is in the store");
+        overlay.delete_once(key(2));
+        overlay.put_for_now(key(2), vec![1]);
+        overlay.delete_once(key(2));
+        assert_eq!(overlay.get(&key(2)), Some(&None), "its deletion has not left yet");
     }
 
     #[test]

@@ -264,6 +264,14 @@ impl Owner {
         self.dirty.borrow_mut().insert((kind, id));
     }
 
+    /// Keeps an entity's wake-up on its way to the store, whatever is there: a settling that was cut short may have left
+    /// the snapshot and not this.
+    pub(super) fn keep_alarm(&self, kind: EntityKind, id: u128, due: Option<Timestamp>) {
+        if let Some(due) = due {
+            self.overlay.borrow_mut().put_again(Alarm { due, kind, id }.key(self.number), Vec::new());
+        }
+    }
+
     /// Keeps the one wake-up of an entity in step with its state.
     pub(super) fn rearm(&self, kind: EntityKind, id: u128, before: Option<Timestamp>, after: Option<Timestamp>) {
         if before == after {
@@ -274,11 +282,12 @@ impl Owner {
         if let Some(due) = before {
             let alarm = Alarm { due, kind, id };
             timers.cancel(&alarm);
-            overlay.delete(alarm.key(self.number));
+            // Most are taken back before they are settled: a deletion for each would be most of what a load reads past.
+            overlay.delete_once(alarm.key(self.number));
         }
         if let Some(due) = after {
             let alarm = Alarm { due, kind, id };
-            overlay.put(alarm.key(self.number), Vec::new());
+            overlay.put_for_now(alarm.key(self.number), Vec::new());
             if timers.set(alarm) {
                 self.timers_changed.notify_one();
             }

@@ -65,6 +65,12 @@ pub enum SchemaProblem {
         /// Its name.
         file: String,
     },
+    /// Conditions are decided within one datacenter, and nobody said which.
+    #[error("the database has several datacenters ({}): set cql.datacenter to the one whose quorum counts", names.join(", "))]
+    Datacenters {
+        /// Their names.
+        names: Vec<String>,
+    },
     /// The database refused a statement.
     #[error("{file} was refused by the database: {why}")]
     Refused {
@@ -117,6 +123,7 @@ impl CqlStore {
     pub async fn open(options: &CqlOptions, clock: Arc<dyn Clock>) -> Result<Self, SchemaProblem> {
         let driver = Driver::start()?;
         let session = driver.connect(options).await?;
+        one_datacenter(&session, options)?;
         migrations::check(&session, options).await?;
         let conditions = conditions(options);
         let statements =
@@ -190,6 +197,17 @@ impl CqlStore {
             Err(_) => Err(not_applied("too many requests wait for the database")),
         }
     }
+}
+
+/// Refuses a database of several datacenters of which none was chosen: each would decide conditions by itself.
+fn one_datacenter(session: &Session, options: &CqlOptions) -> Result<(), SchemaProblem> {
+    let state = session.get_cluster_state();
+    let of_node = state.get_nodes_info().iter().filter_map(|node| node.datacenter.clone());
+    let names: std::collections::BTreeSet<String> = of_node.collect();
+    if options.datacenter.is_none() && names.len() > 1 {
+        return Err(SchemaProblem::Datacenters { names: names.into_iter().collect() });
+    }
+    Ok(())
 }
 
 impl Store for CqlStore {

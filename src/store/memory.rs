@@ -90,7 +90,7 @@ impl MemoryStore {
         match verdict {
             Verdict::Apply => Ok(outcome),
             Verdict::ApplyUnknown => Err(unknown(operation).into()),
-            Verdict::FactsAlone => Err(failed(operation).into()),
+            Verdict::InPart => Err(failed(operation).into()),
         }
     }
 }
@@ -124,7 +124,7 @@ impl Store for MemoryStore {
         let now = self.clock.now();
         let verdict = self.faults.meet(Operation::Commit).await?;
         let position = self.judged(verdict, Operation::Commit, |content| match verdict {
-            Verdict::FactsAlone => content.put(facts, now).map(|()| asked.position).map_err(Fence::from),
+            Verdict::InPart => content.put(facts, now).map(|()| asked.position).map_err(Fence::from),
             _ => content.commit(&asked, ts_us, record, facts, now),
         })?;
         lease.position = position;
@@ -133,7 +133,14 @@ impl Store for MemoryStore {
     }
 
     async fn settle(&self, lease: &Lease, upto: Position, rows: Vec<Put>) -> Result<(), Fence> {
-        self.meet(Operation::Settle, |content| content.settle(lease, upto, rows, self.clock.now())).await
+        let (verdict, now) = (self.faults.meet(Operation::Settle).await?, self.clock.now());
+        self.judged(verdict, Operation::Settle, |content| match verdict {
+            Verdict::InPart => {
+                let states = rows.into_iter().filter(|put| put.key.table() == Table::Entity as u8);
+                content.put(states.collect(), now).map_err(Fence::from)
+            }
+            _ => content.settle(lease, upto, rows, now),
+        })
     }
 
     async fn replay(&self, shard: u16, after: Position, limit: usize) -> Result<Vec<JournalRecord>, StoreError> {

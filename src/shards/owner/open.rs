@@ -60,6 +60,10 @@ impl Owner {
         self.epoch.set(lease.epoch);
         let after = known.unwrap_or(lease.checkpoint);
         let (position, last_ts_us) = self.replay(after, lease.last_ts_us).await?;
+        if position < lease.position {
+            let why = format!("shard {}: records after {position} are gone, and no row holds them", self.number);
+            return Err(Fence::Store(StoreError::Corrupt { table: "journal", why }));
+        }
         tracing::debug!(shard = self.number, epoch = lease.epoch, position, "the shard caught up with its log");
         // Only now: had the replay failed, it would begin at the same record again.
         self.position.set(position);

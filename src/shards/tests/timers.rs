@@ -63,6 +63,20 @@ async fn they_survive_a_restart_and_overdue_ones_fire_at_start() {
 }
 
 #[actix::test]
+async fn a_settling_that_was_cut_short_loses_none() {
+    let rig = Rig::new().await;
+    snoozed(&rig, 1, 100).await;
+    rig.store.faults().always(Operation::Settle, Fault::StatesAlone);
+    assert!(rig.shards.settle_all().await.is_err(), "the process dies in the middle of it");
+    let next = rig.next_life();
+    next.open(&[actix::Arbiter::current()]).await.unwrap();
+    next.shards.settle_all().await.unwrap();
+    let last = next.killed().await;
+    last.advance(150);
+    until_told(&last, 0, &[1]).await;
+}
+
+#[actix::test]
 async fn an_overdue_one_fires_when_its_shard_opens() {
     let rig = Rig::new().await;
     snoozed(&rig, 1, 100).await;

@@ -31,7 +31,7 @@ pub struct CqlOptions {
     pub nodes: Vec<String>,
     /// The keyspace of rows; the one of conditions has `_meta` at its end. Letters, digits and `_`.
     pub keyspace: String,
-    /// The datacenter whose nodes are asked, and whose quorum counts; none takes them all.
+    /// The datacenter whose nodes are asked, and whose quorum counts; none where there is one.
     pub datacenter: Option<String>,
     /// Copies of each row, for keyspaces that are made here.
     pub replication_factor: u16,

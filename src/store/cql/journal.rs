@@ -1,10 +1,11 @@
 //! The log of a shard: one conditional append a record, segments of 1,024 records, each with the epoch that fences it.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::outcome::{Verdict, not_applied, read_failed, unexpected, write_failed};
+use super::outcome::{Verdict, condition_failed, not_applied, read_failed, unexpected};
 use super::{CqlStore, Head};
 use crate::store::span::check;
 use crate::store::{Fence, JournalRecord, Lease, Position, Put, StoreError};
@@ -16,6 +17,8 @@ const READ_RECORDS: usize = 128;
 /// Pauses between attempts of an append whose outcome is unknown.
 const PAUSE: Duration = Duration::from_millis(20);
 const PAUSE_MAX: Duration = Duration::from_secs(1);
+/// Attempts at what has to be deleted with a record.
+const DELETION_ATTEMPTS: u32 = 5;
 
 /// position, writer, timestamp, bytes.
 type Stored = (i64, Option<i64>, Option<i64>, Option<Vec<u8>>);
@@ -56,12 +59,18 @@ impl CqlStore {
             self.judge_refused(lease, position, ts_us, record).await?;
             return Ok(position);
         }
+        // A deletion is of no use before the record: were that refused, what is still in use would be gone.
+        let ends: Vec<Put> = facts.iter().filter(|put| put.value.is_none()).cloned().collect();
+        let facts = match ends.is_empty() {
+            true => Cow::Borrowed(facts),
+            false => Cow::Owned(facts.iter().filter(|put| put.value.is_some()).cloned().collect()),
+        };
         let began = Instant::now();
         let (mut pause, mut written, mut doubt) = (PAUSE, false, None);
         loop {
             let attempt = async {
                 if !written {
-                    self.write_rows(facts).await?;
+                    self.write_rows(&facts).await?;
                     written = true;
                 }
                 self.try_append(lease, position, ts_us, record).await
@@ -75,6 +84,7 @@ impl CqlStore {
                     outcome?;
                     let head = Head { epoch: lease.epoch, segment: segment_of(position), position };
                     self.0.heads.insert(lease.shard, head);
+                    self.delete_rows(&ends).await;
                     return Ok(position);
                 }
             }
@@ -84,6 +94,17 @@ impl CqlStore {
             }
             tokio::time::sleep(pause).await;
             pause = (pause * 2).min(PAUSE_MAX);
+        }
+    }
+
+    /// Deletes rows of a record that is committed. Nobody can be told any more that it failed.
+    async fn delete_rows(&self, rows: &[Put]) {
+        for _ in 0..DELETION_ATTEMPTS {
+            match self.write_rows(rows).await {
+                Ok(()) => return,
+                Err(error) => tracing::error!(%error, "failed to delete rows of a committed record; trying again"),
+            }
+            tokio::time::sleep(PAUSE_MAX).await;
         }
     }
 
@@ -127,10 +148,12 @@ impl CqlStore {
         if let Some(head) = head.filter(|head| head.segment >= segment) {
             return Ok(head);
         }
-        let values = (segment, i32::from(lease.shard), lease.epoch as i64);
+        // Never back: one of these that was given up and comes late must not hide a segment from a successor.
+        let values = (segment, i32::from(lease.shard), lease.epoch as i64, segment);
         let rolled = self.decide(&self.0.statements.meta.lease_roll, values).await?;
-        if !rolled.applied {
-            return Err(Fence::Fenced { seen_epoch: Some(rolled.number("epoch").unwrap_or_default() as u64) });
+        let seen_epoch = rolled.number("epoch").unwrap_or_default() as u64;
+        if !rolled.applied && seen_epoch != lease.epoch {
+            return Err(Fence::Fenced { seen_epoch: Some(seen_epoch) });
         }
         self.fence(lease.shard, segment, lease.epoch).await?;
         let head = Head { epoch: lease.epoch, segment, position: head.map_or(lease.position, |head| head.position) };
@@ -234,7 +257,7 @@ impl CqlStore {
         values: V,
     ) -> Result<Verdict, StoreError> {
         let answer = self.0.session.execute_unpaged(statement, values).await;
-        Verdict::read(answer.map_err(|error| write_failed(&error))?)
+        Verdict::read(answer.map_err(|error| condition_failed(&error))?)
     }
 }
 

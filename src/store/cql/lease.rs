@@ -107,12 +107,14 @@ impl CqlStore {
             return Err(not_applied("that record is not committed").into());
         }
         self.write_rows(rows).await?;
-        let values = (upto as i64, lease.last_ts_us, i32::from(lease.shard), lease.epoch as i64);
+        let values = (upto as i64, lease.last_ts_us, i32::from(lease.shard), lease.epoch as i64, upto as i64);
         let verdict = self.decide(&self.0.statements.meta.checkpoint, values).await?;
-        if verdict.applied {
+        let seen_epoch = verdict.number("epoch").unwrap_or_default() as u64;
+        // Refused under our own epoch, it is past that record already.
+        if verdict.applied || seen_epoch == lease.epoch {
             return Ok(());
         }
-        Err(Fence::Fenced { seen_epoch: Some(verdict.number("epoch").unwrap_or_default() as u64) })
+        Err(Fence::Fenced { seen_epoch: Some(seen_epoch) })
     }
 
     /// Records after a position and after the checkpoint.

@@ -176,18 +176,22 @@ impl Turn<'_> {
         if self.decide(&first, values).await? {
             return Ok(true);
         }
-        let began = tokio::time::Instant::now();
-        while began.elapsed() < OTHER_MIGRATOR {
-            match applied(self.session, self.options).await?.get(&self.file.id) {
-                Some((_, _, true)) => return Ok(false),
-                Some(_) if self.holder().await?.as_deref() == Some(&self.me[..]) => return Ok(true),
-                _ => tokio::time::sleep(LOOK_AGAIN).await,
+        loop {
+            let began = tokio::time::Instant::now();
+            while began.elapsed() < OTHER_MIGRATOR {
+                match applied(self.session, self.options).await?.get(&self.file.id) {
+                    Some((_, _, true)) => return Ok(false),
+                    Some(_) if self.holder().await?.as_deref() == Some(&self.me[..]) => return Ok(true),
+                    _ => tokio::time::sleep(LOOK_AGAIN).await,
+                }
+            }
+            let Some(holder) = self.holder().await? else { continue };
+            tracing::warn!(file = self.file.name, "the migrator that began this file is taken to be dead");
+            let over = format!("UPDATE {table} SET migrator = ?, checksum = ? WHERE id = ? IF migrator = ?");
+            if self.decide(&over, (&self.me[..], self.file.checksum(), self.file.id, holder)).await? {
+                return Ok(true);
             }
         }
-        let Some(holder) = self.holder().await? else { return Ok(false) };
-        tracing::warn!(file = self.file.name, "the migrator that began this file is taken to be dead");
-        let over = format!("UPDATE {table} SET migrator = ?, checksum = ? WHERE id = ? IF migrator = ?");
-        self.decide(&over, (&self.me[..], self.file.checksum(), self.file.id, holder)).await
     }
 
     async fn finish(&self) -> Result<(), StoreError> {

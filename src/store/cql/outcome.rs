@@ -11,6 +11,18 @@ pub(super) fn write_failed(error: &ExecutionError) -> StoreError {
     if is_surely_refused(error) { not_applied(error) } else { StoreError::Unknown(error.to_string()) }
 }
 
+/// A conditional write that failed. It is decided in rounds, of which a later one may meet a database that is busy or
+/// short of replicas: only what was never sent was surely not applied.
+pub(super) fn condition_failed(error: &ExecutionError) -> StoreError {
+    match error {
+        ExecutionError::LastAttemptError(RequestAttemptError::DbError(
+            DbError::Unavailable { .. } | DbError::Overloaded | DbError::RateLimitReached { .. },
+            _,
+        )) => StoreError::Unknown(error.to_string()),
+        _ => write_failed(error),
+    }
+}
+
 /// A read that failed; it may always be tried again.
 pub(super) fn read_failed(error: impl std::fmt::Display) -> StoreError {
     not_applied(error)

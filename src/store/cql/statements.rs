@@ -156,9 +156,13 @@ async fn meta_statements(
             "UPDATE {meta}.shard_lease SET epoch = ?, owner = ?, incarnation = ? WHERE shard = ? IF epoch = ?"
         ))
         .await?,
-        lease_roll: write(format!("UPDATE {meta}.shard_lease SET segment = ? WHERE shard = ? IF epoch = ?")).await?,
+        lease_roll: write(format!(
+            "UPDATE {meta}.shard_lease SET segment = ? WHERE shard = ? IF epoch = ? AND segment <= ?"
+        ))
+        .await?,
         checkpoint: write(format!(
-            "UPDATE {meta}.shard_lease SET checkpoint = ?, checkpoint_ts_us = ? WHERE shard = ? IF epoch = ?"
+            "UPDATE {meta}.shard_lease SET checkpoint = ?, checkpoint_ts_us = ? WHERE shard = ? IF epoch = ? \
+             AND checkpoint <= ?"
         ))
         .await?,
         fence_get: read(format!("SELECT epoch FROM {meta}.shard_journal WHERE shard = ? AND segment = ? LIMIT 1"))

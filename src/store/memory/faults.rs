@@ -41,6 +41,9 @@ pub enum Fault {
     /// A commit's facts are written, and its record is not: it answers `NotApplied`, as an engine without transactions
     /// may. Other calls fail.
     FactsAlone,
+    /// A settling's snapshots are written, and neither its other rows nor the checkpoint: a process that dies in the
+    /// middle of one may leave that where an engine has no transactions. Other calls fail.
+    StatesAlone,
     /// It waits so long, in machine time, and then goes on.
     Delay(Duration),
     /// It happens and answers `Unknown`.
@@ -60,8 +63,8 @@ pub(super) enum Verdict {
     Apply,
     /// It happens, but its answer is lost.
     ApplyUnknown,
-    /// Its facts are written, and nothing else happens.
-    FactsAlone,
+    /// Its facts, or its snapshots, are written, and nothing else happens.
+    InPart,
 }
 
 #[derive(Default)]
@@ -148,8 +151,9 @@ impl Faults {
                 tokio::time::sleep(pause).await;
                 Ok(Verdict::Apply)
             }
-            Some(Fault::FactsAlone) if operation == Operation::Commit => Ok(Verdict::FactsAlone),
-            Some(Fault::FactsAlone) => Err(failed(operation)),
+            Some(Fault::FactsAlone) if operation == Operation::Commit => Ok(Verdict::InPart),
+            Some(Fault::StatesAlone) if operation == Operation::Settle => Ok(Verdict::InPart),
+            Some(Fault::FactsAlone | Fault::StatesAlone) => Err(failed(operation)),
             Some(Fault::UnknownApplied) => Ok(Verdict::ApplyUnknown),
             Some(Fault::UnknownNotApplied) => Err(unknown(operation)),
             Some(Fault::Hang) => {
