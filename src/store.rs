@@ -1,7 +1,8 @@
 //! What remembers: rows, shard journals and leases, behind one trait drawn for every engine.
 //!
-//! It promises only what each engine can keep: what a commit wrote is durable, facts before the record that names them; rows are last-write-wins by timestamp; nothing is atomic across commits, nothing is
-//! ordered across partitions, no scan is unbounded. Above [`crate::shards`] nobody comes here.
+//! It promises only what each engine can keep: what a commit wrote is durable, facts no later than the record that names
+//! them; rows are last-write-wins by timestamp; nothing is atomic across commits, nothing is ordered across partitions, no
+//! scan is unbounded. Above [`crate::shards`] nobody comes here.
 
 mod any;
 mod cell;

@@ -60,19 +60,7 @@ async fn run(options: &Options, node: String) -> Result<Report> {
     let length = Duration::from_secs(seconds);
     let mut report = Report::begin("cql");
     let clock = Arc::new(WallClock::new());
-    let options = CqlOptions {
-        nodes: vec![node.clone()],
-        keyspace: KEYSPACE.to_owned(),
-        datacenter: None,
-        replication_factor: 1,
-        login: None,
-        tls: false,
-        authorities: None,
-        connect_timeout: Duration::from_secs(5),
-        request_timeout: Duration::from_secs(10),
-        commit_deadline: Duration::from_secs(20),
-        requests_max: 256,
-    };
+    let options = CqlOptions::of_node(&node, KEYSPACE);
     CqlStore::migrate(&options, 1, clock.now()).await?;
     let store = CqlStore::open(&options, clock).await?;
     let bare = Bare::open(&node).await?;

@@ -51,6 +51,27 @@ pub struct CqlOptions {
     pub requests_max: usize,
 }
 
+impl CqlOptions {
+    /// One node without login or encryption, and one copy of each row: for tests and trials, with patience for a busy
+    /// machine.
+    #[must_use]
+    pub fn of_node(node: &str, keyspace: &str) -> Self {
+        Self {
+            nodes: vec![node.to_owned()],
+            keyspace: keyspace.to_owned(),
+            datacenter: None,
+            replication_factor: 1,
+            login: None,
+            tls: false,
+            authorities: None,
+            connect_timeout: Duration::from_secs(5),
+            request_timeout: Duration::from_secs(10),
+            commit_deadline: Duration::from_secs(20),
+            requests_max: 256,
+        }
+    }
+}
+
 /// The driver's own thread, and what ends it.
 pub(super) struct Driver {
     handle: Handle,

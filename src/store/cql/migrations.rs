@@ -245,7 +245,6 @@ mod tests {
     use super::*;
     use crate::store::Table;
     use crate::store::cql::layout::{Layout, tables};
-    use crate::store::cql::tests::options;
 
     #[test]
     fn every_file_of_the_folder_is_compiled_in_and_numbered() {
@@ -266,7 +265,7 @@ mod tests {
 
     #[test]
     fn no_placeholder_is_left_and_each_statement_may_run_twice() {
-        let options = options("example", vec![]);
+        let options = CqlOptions::of_node("127.0.0.1:9042", "example");
         for file in &FILES {
             for statement in file.statements(&options) {
                 assert!(!statement.contains("${"), "{statement}");
@@ -278,7 +277,7 @@ mod tests {
 
     #[test]
     fn every_table_of_rows_is_made_with_its_layout() {
-        let options = options("example", vec![]);
+        let options = CqlOptions::of_node("127.0.0.1:9042", "example");
         let all: Vec<String> = FILES.iter().flat_map(|file| file.statements(&options)).collect();
         for table in tables() {
             let begins = format!("CREATE TABLE IF NOT EXISTS example.{} (", table.word());

@@ -17,23 +17,6 @@ mod server;
 /// The switch: with `cql` the suites run against a database as well.
 const SWITCH: &str = "TIDEGATE_TEST_STORE";
 
-/// Options for a keyspace of this name.
-pub(super) fn options(keyspace: &str, nodes: Vec<String>) -> CqlOptions {
-    CqlOptions {
-        nodes,
-        keyspace: keyspace.to_owned(),
-        datacenter: None,
-        replication_factor: 1,
-        login: None,
-        tls: false,
-        authorities: None,
-        connect_timeout: Duration::from_secs(5),
-        request_timeout: Duration::from_secs(10),
-        commit_deadline: Duration::from_secs(20),
-        requests_max: 256,
-    }
-}
-
 /// The address of the database of this process, where one is asked for. Started once, it ends with the process.
 fn database() -> Option<String> {
     static DATABASE: OnceLock<Option<server::Cassandra>> = OnceLock::new();
@@ -54,7 +37,7 @@ fn database() -> Option<String> {
 pub(in crate::store) fn fresh() -> Option<CqlOptions> {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     let number = NEXT.fetch_add(1, Ordering::Relaxed);
-    Some(options(&format!("test_{}_{number}", std::process::id()), vec![database()?]))
+    Some(CqlOptions::of_node(&database()?, &format!("test_{}_{number}", std::process::id())))
 }
 
 const CLOCK: Timestamp = Timestamp(1_795_165_200_000);
@@ -223,7 +206,7 @@ fn own_database() -> Option<server::Cassandra> {
 #[tokio::test]
 async fn an_append_whose_answer_is_lost_is_repeated_until_it_is_known() {
     let Some(database) = own_database() else { return };
-    let mut options = options("own", vec![database.contact_point()]);
+    let mut options = CqlOptions::of_node(&database.contact_point(), "own");
     let store = made(&options).await;
     drop(store);
     options.request_timeout = Duration::from_secs(1);
@@ -245,7 +228,7 @@ async fn an_append_whose_answer_is_lost_is_repeated_until_it_is_known() {
 #[tokio::test]
 async fn what_was_acknowledged_outlives_the_databases_death() {
     let Some(mut database) = own_database() else { return };
-    let options = options("own", vec![database.contact_point()]);
+    let options = CqlOptions::of_node(&database.contact_point(), "own");
     let store = made(&options).await;
     let mut lease = store.acquire(1, owner(1), None).await.expect("acquires");
     for kill in 0..2_u64 {

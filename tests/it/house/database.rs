@@ -4,7 +4,6 @@
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
 
 use scylla::client::session_builder::SessionBuilder;
 use tidegate::store::CqlOptions;
@@ -73,19 +72,7 @@ impl Keyspaces {
 
     /// How the engine is told of them.
     pub(crate) fn options(&self) -> CqlOptions {
-        CqlOptions {
-            nodes: vec![self.node.clone()],
-            keyspace: self.name.clone(),
-            datacenter: None,
-            replication_factor: 1,
-            login: None,
-            tls: false,
-            authorities: None,
-            connect_timeout: Duration::from_secs(5),
-            request_timeout: Duration::from_secs(10),
-            commit_deadline: Duration::from_secs(20),
-            requests_max: 256,
-        }
+        CqlOptions::of_node(&self.node, &self.name)
     }
 
     /// How a process is told of them.
