@@ -130,6 +130,7 @@ impl Conversations {
         let mut asked = id;
         for _ in 0..HOPS_MAX {
             let line = self.line(caller, asked, action).await?;
+            self.shards.takes_commands(line.id.0)?;
             match self.shards.ask::<Conversation>(line.id.0, command(&line)).await {
                 Err(CommandError::Refused(Refusal::Moved { to })) => asked = ConversationId(to),
                 outcome => return Ok((line, outcome?)),

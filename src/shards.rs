@@ -28,6 +28,7 @@ mod recipients;
 mod record;
 mod resident;
 pub mod rows;
+mod strain;
 #[cfg(test)]
 mod tests;
 mod timers;
@@ -47,3 +48,4 @@ pub use owner::Hooks;
 pub use placement::{HooksFactory, Shards};
 pub use recipients::{BroadcastLine, Gate};
 pub use resident::Census;
+pub use strain::Strain;

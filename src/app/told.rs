@@ -65,6 +65,19 @@ impl Subscriber for Told {
         }
     }
 
+    fn missed(&self, news: &News<'_>) {
+        match news {
+            News::Workspace(committed) => {
+                self.workspaces.learn(committed.workspace, committed.state);
+                self.hub.refresh(committed.workspace, None);
+            }
+            News::Broadcast(committed) => self.broadcasts.heard(committed),
+            News::Chunk(committed) => self.broadcasts.heard_chunk(committed),
+            // Conversations are listed anew, and of the others nobody here keeps anything.
+            News::Conversation(_) | News::Contact(_) | News::Number(_) | News::LimitScope(_) => {}
+        }
+    }
+
     fn committed(&self, news: &News<'_>) {
         let mut batch = self.batch.borrow_mut();
         let before = match news {

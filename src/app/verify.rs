@@ -35,6 +35,7 @@ struct Nobody;
 impl Subscriber for Nobody {
     fn listed(&self, _: u16, _: Vec<Summary>) {}
     fn caught_up(&self, _: u16, _: u64) {}
+    fn missed(&self, _: &News<'_>) {}
     fn committed(&self, _: &News<'_>) {}
     fn record_ended(&self, _: u16, _: u64) {}
 }

@@ -51,6 +51,7 @@ impl Broadcasts {
         needs_write(caller)?;
         let (plan, rows) = self.planned(caller.workspace, draft).await?;
         let workspace = caller.workspace;
+        self.shards.takes_commands(id.0)?;
         self.ask(id, BroadcastCommand::Create { asked, workspace, plan, rows, retries: None }).await
     }
 
@@ -129,6 +130,7 @@ impl Broadcasts {
             rows.push((crate::domain::broadcast::job::SLOT_AUDIENCE, row));
         }
         let workspace = caller.workspace;
+        self.shards.takes_commands(id.0)?;
         self.ask(id, BroadcastCommand::Create { asked, workspace, plan, rows, retries }).await
     }
 

@@ -21,7 +21,7 @@ use crate::domain::refusal::Refusal;
 use crate::domain::time::Timestamp;
 use crate::domain::window::{Form, Sending, Standing, Window};
 use crate::numbers::{Block, BlockItem, BlockName, BlockTurn, Letter};
-use crate::shards::{CommandError, Gate};
+use crate::shards::{CommandError, Gate, Strain};
 
 /// The pause after something did not answer.
 const PAUSE: Duration = Duration::from_millis(500);
@@ -41,6 +41,10 @@ impl Run {
     /// Claims the next block of at most the turn's room.
     pub(super) async fn claim_block(self: &Arc<Self>, turn: BlockTurn) -> Option<Block> {
         let now = self.broadcasts.now();
+        if self.broadcasts.shards.node().strain() >= Strain::Broadcasts {
+            self.hold(now + PAUSE, LimitedBy::Store);
+            return None;
+        }
         if let Err(refusal) = &turn.may_initiate {
             self.number_refuses(refusal, now).await;
             return None;

@@ -64,6 +64,7 @@ impl Contacts {
         id: ContactId,
         command: impl Fn() -> ContactCommand,
     ) -> Result<ContactAnswer, CommandError> {
+        self.shards.takes_commands(id.0)?;
         self.follow(id, HOPS_MAX, command).await
     }
 

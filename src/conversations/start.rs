@@ -97,6 +97,7 @@ impl Conversations {
                 (at, created) = (line.id, false);
                 self.line(caller, at, Action::Change).await?;
             }
+            self.shards.takes_commands(at.0)?;
             let command = on_terms(asked, Command::Start(Box::new(start.clone())));
             match self.shards.ask::<Conversation>(at.0, command).await {
                 Err(CommandError::Refused(Refusal::Moved { to })) => at = ConversationId(to),

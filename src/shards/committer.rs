@@ -140,6 +140,11 @@ impl Committer {
         !self.forming.borrow().is_empty()
     }
 
+    /// Records that are formed and wait, the newest of which may still grow.
+    pub(super) fn records_waiting(&self) -> usize {
+        self.forming.borrow().len()
+    }
+
     /// Whether nothing is forming or under way.
     pub(super) fn is_idle(&self) -> bool {
         !self.running.get()

@@ -62,6 +62,10 @@ pub trait Subscriber {
     /// in the feed alone.
     fn caught_up(&self, shard: u16, position: Position);
 
+    /// The shard opened again and met records that were told to nobody: here is what an entity came to by them, with
+    /// all their events and without their content. It comes before [`Self::caught_up`], and may come twice.
+    fn missed(&self, news: &News<'_>);
+
     /// A turn was committed.
     fn committed(&self, news: &News<'_>);
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
+use super::strain::{Strain, Strains};
 use crate::clock::Surroundings;
 use crate::domain::ids::Keyring;
 use crate::domain::rules::Rules;
@@ -70,6 +71,7 @@ pub struct Node {
     failed: watch::Sender<Option<String>>,
     /// Whether a broadcast ever ran: without one no conversation looks for any.
     broadcasting: AtomicBool,
+    strains: Strains,
 }
 
 impl Node {
@@ -83,7 +85,8 @@ impl Node {
         incarnation: Incarnation,
     ) -> Self {
         let (failed, broadcasting) = (watch::Sender::new(None), AtomicBool::new(false));
-        Self { store, surroundings, keys, options, incarnation, failed, broadcasting }
+        let strains = Strains::of(options.shards);
+        Self { store, surroundings, keys, options, incarnation, failed, broadcasting, strains }
     }
 
     /// Something happened that this process must not survive: its memory or its lease is not to be trusted.
@@ -112,6 +115,17 @@ impl Node {
     /// Brings the store's own figures into the metrics.
     pub fn measure_store(&self) {
         self.store.measure();
+    }
+
+    /// Who waits for the store, all shards together.
+    #[must_use]
+    pub fn strain(&self) -> Strain {
+        self.strains.worst()
+    }
+
+    /// The strain of each shard.
+    pub(super) const fn strains(&self) -> &Strains {
+        &self.strains
     }
 
     /// A broadcast runs, or ran once: conversations look for theirs from now on.

@@ -11,6 +11,7 @@ mod open;
 mod read;
 mod rest;
 mod settle;
+mod strained;
 mod wake;
 
 use std::cell::{Cell, RefCell};
@@ -30,12 +31,12 @@ use super::effect_runner::EffectRunner;
 use super::entity_actor::Asker;
 use super::error::CommandError;
 use super::feed::feed_key;
-use super::kind::SummaryRow;
 use super::news::{News, Subscriber};
 use super::node::Node;
 use super::overlay::Overlay;
 use super::record::{self, EntryPlace, RecordWriter, UnreadableRecord};
 use super::resident::Resident;
+use super::strain::Appends;
 use super::timers::{Alarm, Timers};
 use crate::domain::broadcast::BroadcastPlace;
 use crate::domain::effect::EffectId;
@@ -89,6 +90,7 @@ pub(super) struct Owner {
     settle_wanted: Notify,
     settled: Notify,
     lag: Lag,
+    appends: RefCell<Appends>,
     timers: RefCell<Timers>,
     timers_changed: Notify,
     open_effects: RefCell<BTreeSet<EffectId>>,
@@ -130,6 +132,7 @@ impl Owner {
             settle_wanted: Notify::new(),
             settled: Notify::new(),
             lag: Lag::default(),
+            appends: RefCell::default(),
             timers: RefCell::new(Timers::new()),
             timers_changed: Notify::new(),
             open_effects: RefCell::default(),
@@ -224,13 +227,16 @@ impl Owner {
         let ts_us = self.now().micros().max(lease.last_ts_us + 1);
         let started = tokio::time::Instant::now();
         let outcome = self.node.store.commit(&mut lease, ts_us, record, facts).await;
-        metrics::histogram!("tidegate_append_seconds").record(started.elapsed().as_secs_f64());
+        let took = started.elapsed();
+        metrics::histogram!("tidegate_append_seconds").record(took.as_secs_f64());
+        self.appends.borrow_mut().ended(started + took, took);
         if outcome.is_ok() {
             self.position.set(lease.position);
             self.last_ts_us.set(ts_us);
             self.lag.committed(started);
         }
         *self.lease.borrow_mut() = Some(lease);
+        self.judge_strain();
         outcome
     }
 
@@ -361,18 +367,6 @@ impl Owner {
         })?;
         self.keep_replayed(key, bytes, slot.summary(key.1, self.number, self.now()));
         Ok(())
-    }
-
-    /// Keeps a snapshot and a line on their way to the store.
-    pub(super) fn keep_replayed(&self, (kind, id): EntityKey, snapshot: Vec<u8>, line: Option<SummaryRow>) {
-        let mut overlay = self.overlay.borrow_mut();
-        overlay.put(entity_key(kind, id), snapshot);
-        if let Some(row) = line {
-            match row.value {
-                Some(value) => overlay.put(row.key, value),
-                None => overlay.delete(row.key),
-            }
-        }
     }
 }
 

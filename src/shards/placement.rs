@@ -17,8 +17,12 @@ use super::kind::Kind;
 use super::node::Node;
 use super::owner::{Hooks, Owner};
 use super::resident::Census;
+use super::strain::Strain;
 use crate::actors::{Mailbox, Waiting};
 use crate::store::{Fence, StoreError};
+
+/// When to come back while the store is far behind: it catches up in seconds or it does not.
+const STRAINED_RETRY: Duration = Duration::from_secs(5);
 
 type Job = Box<dyn FnOnce(&Rc<Owner>) + Send>;
 
@@ -139,6 +143,19 @@ impl Shards {
     /// See [`CommandError`]. After `Unavailable` the same command may be sent again.
     pub async fn ask<E: Kind>(&self, id: u128, command: E::Command) -> Result<E::Answer, CommandError> {
         self.answered(self.submit::<E>(id, command)).await
+    }
+
+    /// Whether somebody who can come back may ask an entity for something: not while the store is far behind, so that
+    /// what providers push is taken longer.
+    ///
+    /// # Errors
+    /// [`CommandError::Unavailable`], with the time to come back.
+    pub fn takes_commands(&self, id: u128) -> Result<(), CommandError> {
+        if self.node.strains().get(self.shard_of(id)) >= Strain::Commands {
+            metrics::counter!("tidegate_strained_refused_total").increment(1);
+            return Err(CommandError::Unavailable { retry_after: STRAINED_RETRY });
+        }
+        Ok(())
     }
 
     /// Hands a command over at once; the answer comes later. The command is taken even if nobody waits.

@@ -76,6 +76,7 @@ impl Workspaces {
     /// # Errors
     /// The rule that said no, or that the workspace could not be reached.
     pub async fn change(&self, id: WorkspaceId, asked: Asked, change: WorkspaceChange) -> Result<Saved, CommandError> {
+        self.shards.takes_commands(id.0)?;
         let command = WorkspaceCommand::Change { asked, change: Box::new(change) };
         match self.shards.ask::<Workspace>(id.0, command).await? {
             WorkspaceAnswer::Saved { version, repeated } => Ok(Saved { version, repeated }),

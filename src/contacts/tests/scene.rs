@@ -46,6 +46,7 @@ struct Deaf;
 impl Subscriber for Deaf {
     fn listed(&self, _: u16, _: Vec<crate::domain::conversation::Summary>) {}
     fn caught_up(&self, _: u16, _: u64) {}
+    fn missed(&self, _: &News<'_>) {}
     fn committed(&self, _: &News<'_>) {}
     fn record_ended(&self, _: u16, _: u64) {}
 }

@@ -9,6 +9,7 @@ use super::super::entity_actor::{EntityActor, Reader, Reply, Turn, View};
 use super::super::error::CommandError;
 use super::super::kind::Kind;
 use super::super::resident::Resident;
+use super::super::strain::Strain;
 use super::{Owner, Phase, entity_key};
 use crate::actors::{Mailbox, Permit, Retired};
 use crate::domain::entity::EntityKind;
@@ -23,7 +24,8 @@ impl Owner {
         reply: Reply<E::Answer>,
         permit: Permit,
     ) {
-        if let Err(error) = self.may_ask() {
+        let full = if self.strain() == Strain::All { Err(CommandError::overloaded()) } else { Ok(()) };
+        if let Err(error) = self.may_ask().and(full) {
             let _ = reply.send(Err(error));
             return;
         }

@@ -5,12 +5,14 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
 
-use super::super::kinds;
+use super::super::kind::SummaryRow;
+use super::super::kinds::{self, Logged};
 use super::super::lists::read_summary;
+use super::super::news::News;
 use super::super::record::{self, EntryView};
 use super::super::rows;
 use super::effects::{effect_of_ck, outbox_key};
-use super::{EntityKey, Owner, Phase};
+use super::{EntityKey, Owner, Phase, entity_key};
 use crate::actors::Retired;
 use crate::domain::effect::{Effect, EffectId};
 use crate::domain::entity::EntityKind;
@@ -59,7 +61,7 @@ impl Owner {
         let lease = self.node.store.acquire(self.number, self.node.incarnation, expect).await?;
         self.epoch.set(lease.epoch);
         let after = known.unwrap_or(lease.checkpoint);
-        let (position, last_ts_us) = self.replay(after, lease.last_ts_us).await?;
+        let (position, last_ts_us) = self.replay(after, lease.last_ts_us, known.is_some()).await?;
         if position < lease.position {
             let why = format!("shard {}: records after {position} are gone, and no row holds them", self.number);
             return Err(Fence::Store(StoreError::Corrupt { table: "journal", why }));
@@ -87,7 +89,7 @@ impl Owner {
 
     /// Reads records and brings the rows on their way up to the last one. Done again, it does no more than
     /// done once. Answers the last record and its timestamp, in microseconds.
-    async fn replay(self: &Rc<Self>, after: Position, ts_us: i64) -> Result<(Position, i64), StoreError> {
+    async fn replay(self: &Rc<Self>, after: Position, ts_us: i64, missed: bool) -> Result<(Position, i64), StoreError> {
         let mut events: BTreeMap<EntityKey, Vec<(Position, Vec<u8>)>> = BTreeMap::new();
         let (mut position, mut last_ts_us) = (after, ts_us);
         loop {
@@ -102,8 +104,8 @@ impl Owner {
                 break;
             }
         }
-        for ((kind, id), decided) in events {
-            kinds::replay(self, kind, id, decided).await?;
+        for ((kind, id), events) in events {
+            kinds::replay(self, kind, Logged { id, events, missed }).await?;
         }
         Ok((position, last_ts_us))
     }
@@ -148,6 +150,23 @@ impl Owner {
         }
         self.keep_feed(stored.position, record::time_of(stored.ts_us), feed);
         Ok(())
+    }
+
+    /// Keeps a snapshot and a line on their way to the store.
+    pub(in super::super) fn keep_replayed(&self, (kind, id): EntityKey, snapshot: Vec<u8>, line: Option<SummaryRow>) {
+        let mut overlay = self.overlay.borrow_mut();
+        overlay.put(entity_key(kind, id), snapshot);
+        if let Some(row) = line {
+            match row.value {
+                Some(value) => overlay.put(row.key, value),
+                None => overlay.delete(row.key),
+            }
+        }
+    }
+
+    /// Tells what an entity came to by records that nobody was told of.
+    pub(in super::super) fn tell_missed(&self, news: &News<'_>) {
+        self.hooks.subscriber.missed(news);
     }
 
     /// Tells the lines of the shard's lists to the subscriber.

@@ -24,7 +24,9 @@ impl Owner {
                 continue;
             }
             let epoch = self.epoch.get();
-            if let Err(fence) = self.settle().await {
+            let outcome = self.settle().await;
+            self.judge_strain();
+            if let Err(fence) = outcome {
                 let behind = self.lag.at(tokio::time::Instant::now());
                 if behind >= ALARM_AFTER {
                     tracing::error!(shard = self.number, ?behind, error = %fence, "the log is not settled: past a day nothing is decided");

@@ -15,7 +15,7 @@ fn told_answered(rig: &Rig) -> Vec<String> {
         Heard::Answered(note) => Some((*note).to_owned()),
         Heard::Ran(id, _) => Some(format!("ran {}", id.position)),
         Heard::Ended(position) => Some(format!("ended {position}")),
-        Heard::Listed(_) | Heard::CaughtUp(_) => None,
+        Heard::Listed(_) | Heard::CaughtUp(_) | Heard::Missed(..) => None,
     };
     rig.seen.all().iter().filter_map(word).collect()
 }

@@ -5,6 +5,7 @@ use super::planter::{Planted, Planter};
 use super::rig::{Carried, Heard, Rig};
 use crate::domain::contact::Contact;
 use crate::domain::conversation::Conversation;
+use crate::domain::entity::EntityKind;
 use crate::domain::limit::LimitScope;
 use crate::shards::CommandError;
 use crate::store::{Fault, Operation};
@@ -46,6 +47,10 @@ async fn an_outcome_that_nobody_knows_ends_with_the_event_once() {
         let feed = rig.shards.feed(super::commands::WORKSPACE, 0, 0, 100).await.unwrap();
         assert_eq!(feed.turns.iter().map(|turn| turn.version).max(), Some(before), "{fault:?}");
         assert!(rig.seen.all().iter().filter(|heard| matches!(heard, Heard::CaughtUp(_))).count() == 2);
+        // Nor is one that happened all the same hidden from those who keep a copy.
+        let missed: Vec<_> = rig.seen.all().into_iter().filter(|heard| matches!(heard, Heard::Missed(..))).collect();
+        let it = Heard::Missed(EntityKind::Conversation, of(1), before, before + 1);
+        assert_eq!(missed, if fault == Fault::UnknownApplied { vec![it] } else { vec![] });
     }
 }
 

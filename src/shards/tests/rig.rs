@@ -29,6 +29,8 @@ pub(super) enum Heard {
     Listed(usize),
     CaughtUp(Position),
     Told(Told),
+    /// An entity's kind and id, and its versions before and after what was missed.
+    Missed(EntityKind, u128, u64, u64),
     Ended(Position),
     Ran(EffectId, Effect),
     /// Written by a test when an answer came.
@@ -88,6 +90,10 @@ impl Seen {
         self.all().into_iter().filter_map(ran).collect()
     }
 
+    fn missed<E: Entity>(&self, news: &Committed<'_, E>) {
+        self.note(Heard::Missed(E::KIND, news.id, news.version, news.state.version()));
+    }
+
     fn turn<E: Entity>(&self, news: &Committed<'_, E>) {
         if *self.panic_over.lock().unwrap() == Some(news.id) {
             panic!("the subscriber panics on order");
@@ -121,6 +127,18 @@ impl Subscriber for Recorder {
 
     fn caught_up(&self, _: u16, position: Position) {
         self.0.note(Heard::CaughtUp(position));
+    }
+
+    fn missed(&self, news: &News<'_>) {
+        match news {
+            News::Workspace(news) => self.0.missed(news),
+            News::Contact(news) => self.0.missed(news),
+            News::Conversation(news) => self.0.missed(news),
+            News::Number(news) => self.0.missed(news),
+            News::LimitScope(news) => self.0.missed(news),
+            News::Broadcast(news) => self.0.missed(news),
+            News::Chunk(news) => self.0.missed(news),
+        }
     }
 
     fn committed(&self, news: &News<'_>) {

@@ -79,6 +79,12 @@ impl CqlStore {
                 Err(Fence::Store(StoreError::Unknown(why))) => doubt = Some(why),
                 // It says nothing of the attempt before, which may have been applied.
                 Err(Fence::Store(StoreError::NotApplied(_))) if doubt.is_some() => {}
+                // A database that is busy, or back in a moment, is no reason to give the shard up.
+                Err(Fence::Store(StoreError::NotApplied(_))) if began.elapsed() + pause < self.0.request_timeout => {
+                    tokio::time::sleep(pause).await;
+                    pause = (pause * 2).min(PAUSE_MAX);
+                    continue;
+                }
                 outcome => {
                     metrics::histogram!("tidegate_cql_append_seconds").record(began.elapsed());
                     outcome?;

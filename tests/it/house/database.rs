@@ -87,7 +87,7 @@ impl Keyspaces {
     }
 
     /// Takes them away. It blocks.
-    fn dropped(&self) {
+    pub(crate) fn dropped(&self) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         runtime.block_on(async {
             let session = SessionBuilder::new().known_node(&self.node).build().await.expect("the database answers");
