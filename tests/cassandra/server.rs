@@ -17,7 +17,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 use std::{fs, thread};
 
-use self::settings::{CQL_PORT, STORAGE_PORT};
+use self::settings::{CQL_PORT, JMX_PORT, STORAGE_PORT};
 
 const GUARD: &str = include_str!("guard.sh");
 /// A boot takes 3 s; the rest is for a machine that does much else.
@@ -105,6 +105,17 @@ impl Cassandra {
         &self.folder
     }
 
+    /// Where an operator's tools connect.
+    pub fn address(&self) -> Ipv4Addr {
+        self.address
+    }
+
+    /// Tells a script how to run the operator's tool.
+    pub fn give_nodetool(&self, script: &mut Command) -> Result<(), String> {
+        script.env("CLASSPATH", self.jars.join("*")).env("NODETOOL", settings::nodetool(&jars::java()?));
+        Ok(())
+    }
+
     /// Kills it at once and waits until it is dead. One that is dead already stays so.
     pub fn kill(&mut self) -> Result<(), String> {
         let Some(mut running) = self.running.take() else { return Ok(()) };
@@ -146,7 +157,7 @@ impl Cassandra {
         let java = jars::java()?;
         let mut command = Command::new("sh");
         command.args(["-c", GUARD, "guard.sh"]).arg(&self.folder).arg(java);
-        command.args(settings::arguments(&self.folder, &self.jars, self.commit_log));
+        command.args(settings::arguments(&self.folder, self.address, &self.jars, self.commit_log));
         // A group of its own: what interrupts the test at a terminal must not end the guard.
         command.current_dir(&self.folder).process_group(0);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
@@ -197,12 +208,16 @@ fn free_address(begin: u32) -> Result<(Ipv4Addr, TcpListener), String> {
         let address = Ipv4Addr::new(127, x, y, 1);
         let bind = |port| TcpListener::bind((address, port));
         // A foreign server on a port would answer in the place of ours.
-        match bind(CLAIM_PORT).and_then(|claim| bind(CQL_PORT).and(bind(STORAGE_PORT)).map(|_| claim)) {
+        match bind(CLAIM_PORT)
+            .and_then(|claim| bind(CQL_PORT).and(bind(STORAGE_PORT)).and(bind(JMX_PORT)).map(|_| claim))
+        {
             Ok(claim) => return Ok((address, claim)),
             Err(error) => last = format!("{address}: {error}"),
         }
     }
-    Err(format!("no loopback address has the ports {CLAIM_PORT}, {CQL_PORT} and {STORAGE_PORT} free; {last}"))
+    Err(format!(
+        "no loopback address has the ports {CLAIM_PORT}, {CQL_PORT}, {STORAGE_PORT} and {JMX_PORT} free; {last}"
+    ))
 }
 
 #[expect(clippy::disallowed_methods, reason = "the wait for a process of the machine, outside of any arbiter")]

@@ -11,6 +11,9 @@ pub const CQL_PORT: u16 = 9042;
 /// Where nodes of one cluster meet; a node binds it even when it is alone.
 pub const STORAGE_PORT: u16 = 7000;
 
+/// Where an operator's tools connect.
+pub const JMX_PORT: u16 = 7199;
+
 /// Flags that hold for every server. Paths are relative to its folder, in which it runs.
 const FLAGS: &[&str] = &[
     // The quick compiler only: a third of the CPU to boot, and no slower in the minute a test lasts.
@@ -93,9 +96,18 @@ pub fn write(folder: &Path, address: Ipv4Addr, commit_log: CommitLog) -> io::Res
     fs::write(folder.join("conf/logback.xml"), LOGBACK)
 }
 
-/// The arguments to `java` that run the server of a folder out of the jars in another.
-pub fn arguments(folder: &Path, jars: &Path, commit_log: CommitLog) -> Vec<String> {
+/// The arguments to `java` that run the server of a folder, at an address, out of the jars in another folder.
+pub fn arguments(folder: &Path, address: Ipv4Addr, jars: &Path, commit_log: CommitLog) -> Vec<String> {
     let mut arguments: Vec<String> = FLAGS.iter().map(|flag| (*flag).to_owned()).collect();
+    let jmx = "-Dcom.sun.management.jmxremote";
+    arguments.extend([
+        format!("{jmx}.host={address}"),
+        format!("{jmx}.port={JMX_PORT}"),
+        format!("{jmx}.rmi.port={JMX_PORT}"),
+        format!("{jmx}.authenticate=false"),
+        format!("{jmx}.ssl=false"),
+        format!("-Djava.rmi.server.hostname={address}"),
+    ]);
     if matches!(commit_log, CommitLog::Periodic) {
         // Schema tables are not flushed at every change, which is three times as quick. They are then in the commit
         // log only, and that is read after the schema is: a start after a kill knows no keyspace.
@@ -110,6 +122,12 @@ pub fn arguments(folder: &Path, jars: &Path, commit_log: CommitLog) -> Vec<Strin
     arguments.extend(["-cp".to_owned(), format!("{}/*", jars.display())]);
     arguments.push("org.apache.cassandra.service.CassandraDaemon".to_owned());
     arguments
+}
+
+/// The words of the shell that run the operator's tool, with the jars in `CLASSPATH`.
+pub fn nodetool(java: &Path) -> String {
+    let opened = FLAGS.iter().filter(|flag| flag.starts_with("--add-opens")).copied().collect::<Vec<_>>().join(" ");
+    format!("{} {opened} org.apache.cassandra.tools.NodeTool", java.display())
 }
 
 /// The jar that tells the size of objects; the boot is 0.4 s slower without.
