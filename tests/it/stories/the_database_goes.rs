@@ -23,11 +23,11 @@ use crate::process::{Process, free_addr, migrated, operator_token};
 const RECOVERS_WITHIN: Duration = Duration::from_secs(120);
 
 /// A server on a database of the test's own; none where stories run without one.
-pub(super) async fn server(data: &Path, addr: SocketAddr) -> Option<(Process, Cassandra, Keyspaces)> {
+pub(super) async fn server(data: &Path, addr: SocketAddr, more: &[&str]) -> Option<(Process, Cassandra, Keyspaces)> {
     let (keyspaces, database) = Keyspaces::in_own_database()?;
     migrated(&keyspaces.settings());
     let settings = settings(&keyspaces);
-    let settings: Vec<&str> = settings.iter().map(String::as_str).chain(SETTINGS).collect();
+    let settings: Vec<&str> = settings.iter().map(String::as_str).chain(SETTINGS).chain(more.iter().copied()).collect();
     let mut process = Process::launch(data, addr, &settings);
     process.ready().await;
     Some((process, database, keyspaces))
@@ -48,7 +48,7 @@ async fn status(addr: SocketAddr, path: &str) -> u16 {
 #[actix_web::test]
 async fn broadcasts_go_through_its_silence_and_its_death() {
     let (data, addr) = (tempfile::tempdir().expect("a folder"), free_addr());
-    let Some((mut process, mut database, _)) = server(data.path(), addr).await else { return };
+    let Some((mut process, mut database, _)) = server(data.path(), addr, &[]).await else { return };
     let silence = Duration::from_secs(asked("TIDEGATE_DATABASE_PAUSE", 20) as u64);
     through(data.path(), addr, 3, async |number| match number {
         1 => {
@@ -74,7 +74,7 @@ async fn broadcasts_go_through_its_silence_and_its_death() {
 #[actix_web::test]
 async fn nothing_acknowledged_is_lost_and_who_asks_meanwhile_comes_back() {
     let (data, addr) = (tempfile::tempdir().expect("a folder"), free_addr());
-    let Some((mut process, mut database, _)) = server(data.path(), addr).await else { return };
+    let Some((mut process, mut database, _)) = server(data.path(), addr, &[]).await else { return };
     let tenant = Tenant::make(addr, &operator_token(data.path()), "http://127.0.0.1:9", 1).await;
     let push = async |wamid: &str| {
         let body = delivery(&[text("15551230001", wamid, MORNING, "Hello")], &[]);
