@@ -28,3 +28,4 @@ pub mod config;
 
 pub mod clock;
 pub mod domain;
+pub mod packed;

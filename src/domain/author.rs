@@ -104,7 +104,7 @@ mod tests {
         ];
         for author in authors {
             let stored = rmp_serde::to_vec(&author).unwrap();
-            assert_eq!(rmp_serde::from_slice::<Author>(&stored).unwrap(), author);
+            assert_eq!(crate::packed::read::<Author>(&stored).unwrap(), author);
             let shown = serde_json::to_string(&author).unwrap();
             assert_eq!(serde_json::from_str::<Author>(&shown).unwrap(), author);
         }

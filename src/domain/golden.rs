@@ -18,7 +18,7 @@ pub(super) fn check<T: Serialize + DeserializeOwned + PartialEq + Debug>(stored:
     let mut lines = String::new();
     for value in values {
         let bytes = rmp_serde::to_vec(value).unwrap();
-        assert_eq!(&rmp_serde::from_slice::<T>(&bytes).unwrap(), value);
+        assert_eq!(&crate::packed::read::<T>(&bytes).unwrap(), value);
         lines.push_str(&hex::encode(bytes));
         lines.push('\n');
     }
@@ -54,11 +54,11 @@ impl<E: Entity + PartialEq + Debug> Live<E> {
         let mut replayed = E::default();
         for event in &self.log {
             let stored = rmp_serde::to_vec(event).unwrap();
-            replayed.apply(&rmp_serde::from_slice(&stored).unwrap());
+            replayed.apply(&crate::packed::read(&stored).unwrap());
         }
         assert_eq!(replayed, self.state);
         let snapshot = rmp_serde::to_vec(&self.state).unwrap();
-        assert_eq!(rmp_serde::from_slice::<E>(&snapshot).unwrap(), self.state);
+        assert_eq!(crate::packed::read::<E>(&snapshot).unwrap(), self.state);
     }
 }
 

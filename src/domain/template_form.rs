@@ -188,7 +188,7 @@ mod tests {
         let again: TemplateForm = serde_json::from_str(&serde_json::to_string(&form).unwrap()).unwrap();
         assert_eq!(again, form);
         let stored = rmp_serde::to_vec(&form).unwrap();
-        assert_eq!(rmp_serde::from_slice::<TemplateForm>(&stored).unwrap(), form);
+        assert_eq!(crate::packed::read::<TemplateForm>(&stored).unwrap(), form);
         assert_eq!(TemplateCategory::from_word("UTILITY"), Some(TemplateCategory::Utility));
     }
 

@@ -51,7 +51,7 @@ pub(super) fn limit_of(asked: Option<usize>) -> Result<usize, Problem> {
 
 /// The place that a cursor names.
 pub(super) fn read_cursor<P: DeserializeOwned>(text: &str) -> Result<P, Problem> {
-    let read = URL_SAFE_NO_PAD.decode(text).ok().and_then(|raw| rmp_serde::from_slice(&raw).ok());
+    let read = URL_SAFE_NO_PAD.decode(text).ok().and_then(|raw| crate::packed::read(&raw).ok());
     read.ok_or_else(|| Problem::invalid("cursor", "it is not a cursor of this list"))
 }
 

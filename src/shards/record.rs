@@ -12,6 +12,7 @@ use crate::domain::effect::{Effect, EffectId};
 use crate::domain::entity::EntityKind;
 use crate::domain::ids::WorkspaceId;
 use crate::domain::time::Timestamp;
+use crate::packed;
 
 /// The version that this code writes.
 pub(super) const RECORD_VERSION: u8 = 1;
@@ -277,7 +278,7 @@ pub(super) fn write<T: Serialize + ?Sized>(into: &mut Vec<u8>, value: &T) -> Res
 
 /// Reads a value in compact MessagePack.
 pub(super) fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, UnreadableRecord> {
-    rmp_serde::from_slice(bytes).map_err(|error| UnreadableRecord(error.to_string()))
+    packed::read(bytes).map_err(|error| UnreadableRecord(error.to_string()))
 }
 
 /// Whose turn the entry is; its head is whole.

@@ -7,6 +7,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::StoreError;
+use crate::packed;
 
 /// The version that this code writes and reads.
 pub const VERSION: u8 = 1;
@@ -53,7 +54,7 @@ pub fn encode_into<T: Serialize + ?Sized>(bytes: &mut Vec<u8>, value: &T) -> Res
 /// The bytes are not such a value, or of a version that this program does not know.
 pub fn decode<T: DeserializeOwned>(table: &'static str, bytes: &[u8]) -> Result<T, StoreError> {
     match bytes.split_first() {
-        Some((&VERSION, body)) => rmp_serde::from_slice(body).map_err(|error| corrupt(table, error.to_string())),
+        Some((&VERSION, body)) => packed::read(body).map_err(|error| corrupt(table, error.to_string())),
         Some((version, _)) => {
             Err(corrupt(table, format!("its version is {version}, and this program reads {VERSION}")))
         }

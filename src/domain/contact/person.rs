@@ -139,7 +139,7 @@ impl Person {
     /// The state that a merge carried; none if the bytes are not one.
     #[must_use]
     pub fn from_payload(payload: &[u8]) -> Option<Self> {
-        rmp_serde::from_slice(payload).ok()
+        crate::packed::read(payload).ok()
     }
 
     /// Takes one event about a living person into the state.

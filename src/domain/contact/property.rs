@@ -174,7 +174,7 @@ impl PropertyValue {
     /// The value in a private row; none if the bytes are not one.
     #[must_use]
     pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
-        rmp_serde::from_slice(bytes).ok()
+        crate::packed::read(bytes).ok()
     }
 }
 

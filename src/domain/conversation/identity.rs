@@ -77,7 +77,7 @@ impl Conversation {
             return Ok(self.unchanged());
         }
         self.forwarding(|| {
-            let state: Self = rmp_serde::from_slice(payload).map_err(|_| unreadable())?;
+            let state: Self = crate::packed::read(payload).map_err(|_| unreadable())?;
             Ok(Draft::new(self, context).absorb(from, state))
         })
     }

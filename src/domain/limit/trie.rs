@@ -236,7 +236,7 @@ mod tests {
             trie.visit(|key, value| { listed.push((key, *value)); true });
             prop_assert_eq!(listed, map.into_iter().collect::<Vec<_>>());
             let bytes = rmp_serde::to_vec(&trie).unwrap();
-            prop_assert!(rmp_serde::from_slice::<Trie<usize>>(&bytes).unwrap() == trie);
+            prop_assert!(crate::packed::read::<Trie<usize>>(&bytes).unwrap() == trie);
         }
     }
 }

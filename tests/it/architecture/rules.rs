@@ -3,7 +3,7 @@
 use super::source::Source;
 
 /// The rooms from top to bottom: a module imports only modules below its own.
-const ROOMS: [&str; 20] = [
+const ROOMS: [&str; 21] = [
     "main",
     "app",
     "http",
@@ -24,6 +24,7 @@ const ROOMS: [&str; 20] = [
     "config",
     "clock",
     "domain",
+    "packed",
 ];
 
 /// Words that must not stand in a room, and why.
