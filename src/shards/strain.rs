@@ -48,10 +48,11 @@ pub(super) struct Figures {
     pub(super) append_p99: Duration,
 }
 
-/// The first figures at which somebody waits. Broadcasts pause at 10 s of lag (`storage.md` §2). Rows of 8 MiB a settling
+/// The first figures at which somebody waits. Broadcasts pause at 10 s of lag (`storage.md` §2), and after a day nothing is
+/// decided any more (see `lag`). Rows of 8 MiB a settling
 /// on 16 shards may hold 2 GiB of memory before nothing more is taken.
 const LEVELS: [(Strain, Figures); 3] = [
-    (Strain::All, level(128, 16, 3_600, 30_000)),
+    (Strain::All, level(128, 16, 86_400, 30_000)),
     (Strain::Commands, level(32, 8, 60, 5_000)),
     (Strain::Broadcasts, level(8, 4, 10, 1_000)),
 ];
@@ -141,7 +142,8 @@ mod tests {
             (lag(10), Strain::Broadcasts),
             (lag(59), Strain::Broadcasts),
             (lag(60), Strain::Commands),
-            (lag(3_600), Strain::All),
+            (lag(86_399), Strain::Commands),
+            (lag(86_400), Strain::All),
             (append(999), Strain::Calm),
             (append(1_000), Strain::Broadcasts),
             (append(5_000), Strain::Commands),

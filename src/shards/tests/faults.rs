@@ -1,5 +1,7 @@
 //! A store that fails, or does not say: everyone hears it, nobody rests on it, and nothing is lost or done twice.
 
+use std::time::Duration;
+
 use super::commands::{assign, contact, heard, note, observe, of, reserve, tier};
 use super::planter::{Planted, Planter};
 use super::rig::{Carried, Heard, Rig};
@@ -15,7 +17,7 @@ async fn a_commit_that_fails_is_heard_by_everyone_and_the_next_one_works() {
     let rig = Rig::new().await;
     rig.ask::<Conversation>(of(1), heard(1, 0)).await.unwrap();
     let before = rig.state::<Conversation>(of(1)).await;
-    rig.store.faults().once(Operation::Commit, Fault::Delay(std::time::Duration::from_millis(1)));
+    rig.store.faults().once(Operation::Commit, Fault::Delay(Duration::from_millis(1)));
     rig.store.faults().once(Operation::Commit, Fault::Fail);
     let good = rig.shards.submit::<Conversation>(of(2), heard(2, 0));
     rig.breathe().await;
@@ -87,6 +89,24 @@ async fn a_reopening_that_fails_half_way_loses_nothing() {
         let next = rig.killed().await;
         assert_eq!(next.version::<Conversation>(of(1)).await, before + 1, "{operation:?} {passes}");
     }
+}
+
+#[actix::test]
+async fn a_log_that_is_in_no_row_for_a_day_decides_nothing_more() {
+    let rig = Rig::new().await;
+    tokio::time::pause();
+    let hours = |hours: u64| tokio::time::advance(Duration::from_secs(hours * 3_600));
+    rig.store.faults().always(Operation::Settle, Fault::Fail);
+    rig.ask::<Conversation>(of(1), heard(1, 0)).await.unwrap();
+    hours(23).await;
+    rig.ask::<Conversation>(of(1), heard(1, 1)).await.unwrap();
+    hours(1).await;
+    let answer = rig.ask::<Conversation>(of(1), heard(1, 2)).await;
+    assert!(matches!(answer, Err(CommandError::Unavailable { .. })), "{answer:?}");
+    rig.store.faults().clear();
+    rig.shards.settle_all().await.unwrap();
+    rig.ask::<Conversation>(of(1), heard(1, 2)).await.unwrap();
+    assert_eq!(rig.failed(), None);
 }
 
 #[actix::test]
