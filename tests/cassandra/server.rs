@@ -38,6 +38,15 @@ pub enum CommitLog {
     Batch,
 }
 
+/// Who is let in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Door {
+    /// Everybody.
+    Open,
+    /// Whoever comes by TLS and logs in as `cassandra` with the password `cassandra`.
+    Guarded,
+}
+
 /// A database of one node. It is killed and its folder removed when this is dropped or the process ends.
 #[derive(Debug)]
 pub struct Cassandra {
@@ -45,6 +54,7 @@ pub struct Cassandra {
     jars: PathBuf,
     address: Ipv4Addr,
     commit_log: CommitLog,
+    door: Door,
     running: Option<Running>,
     _claim: TcpListener,
 }
@@ -62,6 +72,11 @@ impl Cassandra {
     /// Starts a new, empty database and waits until it answers. `folder_root` keeps the jars for all, and the
     /// database's own folder for as long as it lives; the first start ever fetches the jars with Maven.
     pub fn start(folder_root: &Path, commit_log: CommitLog) -> Result<Self, String> {
+        Self::start_with(folder_root, commit_log, Door::Open)
+    }
+
+    /// The same; one that is guarded listens when this answers, and knows its user a moment later.
+    pub fn start_with(folder_root: &Path, commit_log: CommitLog, door: Door) -> Result<Self, String> {
         static STARTED: AtomicU32 = AtomicU32::new(0);
         let number = STARTED.fetch_add(1, Ordering::Relaxed);
         // The database runs in its own folder, where a relative path would lead elsewhere.
@@ -71,10 +86,10 @@ impl Cassandra {
         let jars = jars::ready(&root)?;
         let (address, claim) = free_address(process::id().wrapping_mul(97).wrapping_add(number))?;
         let folder = root.join(format!("node-{}-{number}", process::id()));
-        let mut new = Self { folder, jars, address, commit_log, running: None, _claim: claim };
+        let mut new = Self { folder, jars, address, commit_log, door, running: None, _claim: claim };
         // Another process had this process's number once and left its data.
         new.remove_folder();
-        settings::write(&new.folder, address, commit_log).map_err(|error| format!("the settings: {error}"))?;
+        settings::write(&new.folder, address, commit_log, door).map_err(|error| format!("the settings: {error}"))?;
         new.launch()?;
         Ok(new)
     }
@@ -103,6 +118,11 @@ impl Cassandra {
     /// Its folder: `conf`, `data`, `system.log`, `stdout.log`.
     pub fn folder(&self) -> &Path {
         &self.folder
+    }
+
+    /// The certificate of one that is guarded, in PEM.
+    pub fn certificate(&self) -> PathBuf {
+        self.folder.join(settings::CERTIFICATE)
     }
 
     /// Where an operator's tools connect.
@@ -169,7 +189,7 @@ impl Cassandra {
         let read = BufReader::new(output).read_line(&mut line);
         let id = line.trim().parse().map_err(|_| format!("the guard did not name its process: {read:?} {line:?}"))?;
         let running = self.running.insert(Running { guard, leash, id });
-        wait_until_ready(running, SocketAddr::from((self.address, CQL_PORT)))
+        wait_until_ready(running, SocketAddr::from((self.address, CQL_PORT)), self.door)
             .map_err(|why| format!("{why}\n{}", said(&self.folder)))
     }
 
@@ -221,13 +241,18 @@ fn free_address(begin: u32) -> Result<(Ipv4Addr, TcpListener), String> {
 }
 
 #[expect(clippy::disallowed_methods, reason = "the wait for a process of the machine, outside of any arbiter")]
-fn wait_until_ready(running: &mut Running, address: SocketAddr) -> Result<(), String> {
+fn wait_until_ready(running: &mut Running, address: SocketAddr, door: Door) -> Result<(), String> {
     let begin = std::time::Instant::now();
     loop {
         if let Ok(Some(status)) = running.guard.try_wait() {
             return Err(format!("Cassandra ended as it started: {status}"));
         }
-        match ask(address) {
+        let answered = match door {
+            Door::Open => ask(address),
+            // Its port is the last that it opens.
+            Door::Guarded => TcpStream::connect_timeout(&address, ANSWER_WITHIN).map(drop),
+        };
+        match answered {
             Ok(()) => return Ok(()),
             Err(error) if begin.elapsed() > READY_WITHIN => {
                 return Err(format!("Cassandra did not answer within {READY_WITHIN:?}: {error}"));

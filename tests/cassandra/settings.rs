@@ -2,9 +2,10 @@
 
 use std::net::Ipv4Addr;
 use std::path::Path;
+use std::process::{Command, Stdio};
 use std::{fs, io};
 
-use super::CommitLog;
+use super::{CommitLog, Door};
 
 /// Where clients connect.
 pub const CQL_PORT: u16 = 9042;
@@ -31,6 +32,8 @@ const FLAGS: &[&str] = &[
     // It is alone: there is nobody to wait for.
     "-Dcassandra.skip_wait_for_gossip_to_settle=0",
     "-Dcassandra.ring_delay_ms=100",
+    // The first user of a guarded one, else after 10 s.
+    "-Dcassandra.superuser_setup_delay_ms=0",
     // What a measurement of 1.2 s at every start would find.
     "-Dcassandra.memtable.row_overhead_size=181",
     // No fsync: what is written survives the death of the process, and no test cuts the power.
@@ -69,6 +72,17 @@ concurrent_compactors: 1
 paxos_variant: v2
 ";
 
+/// What a guarded server is told besides.
+const GUARD: &str = "\
+authenticator: PasswordAuthenticator
+client_encryption_options:
+  enabled: true
+  optional: false
+  keystore: conf/keys.p12
+  keystore_password: guarded
+  store_type: PKCS12
+";
+
 const LOGBACK: &str = r#"<configuration>
   <appender name="file" class="ch.qos.logback.core.FileAppender">
     <file>system.log</file>
@@ -78,8 +92,11 @@ const LOGBACK: &str = r#"<configuration>
 </configuration>
 "#;
 
+/// The certificate of a guarded server, below its folder.
+pub const CERTIFICATE: &str = "conf/node.pem";
+
 /// Lays out a server's folder.
-pub fn write(folder: &Path, address: Ipv4Addr, commit_log: CommitLog) -> io::Result<()> {
+pub fn write(folder: &Path, address: Ipv4Addr, commit_log: CommitLog, door: Door) -> io::Result<()> {
     for name in ["conf", "data", "tmp"] {
         fs::create_dir_all(folder.join(name))?;
     }
@@ -92,8 +109,36 @@ pub fn write(folder: &Path, address: Ipv4Addr, commit_log: CommitLog) -> io::Res
          native_transport_port: {CQL_PORT}\nseed_provider:\n  \
          - class_name: org.apache.cassandra.locator.SimpleSeedProvider\n    parameters: [{{seeds: \"{address}\"}}]\n"
     );
-    fs::write(folder.join("conf/cassandra.yaml"), format!("{SETTINGS}{own}"))?;
+    let guard = match door {
+        Door::Open => "",
+        Door::Guarded => {
+            certificate(folder, address)?;
+            GUARD
+        }
+    };
+    fs::write(folder.join("conf/cassandra.yaml"), format!("{SETTINGS}{own}{guard}"))?;
     fs::write(folder.join("conf/logback.xml"), LOGBACK)
+}
+
+/// Makes a key and a certificate for the address, which nobody signed but itself.
+fn certificate(folder: &Path, address: Ipv4Addr) -> io::Result<()> {
+    let conf = folder.join("conf");
+    let keytool = |arguments: &[&str]| {
+        let mut keytool = Command::new("keytool");
+        keytool.current_dir(&conf).args(arguments).args([
+            "-alias",
+            "node",
+            "-keystore",
+            "keys.p12",
+            "-storepass",
+            "guarded",
+        ]);
+        let done = keytool.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status()?;
+        if done.success() { Ok(()) } else { Err(io::Error::other(format!("keytool: {done}"))) }
+    };
+    let name = format!("san=ip:{address}");
+    keytool(&["-genkeypair", "-keyalg", "EC", "-dname", "CN=node", "-storetype", "PKCS12", "-ext", &name])?;
+    keytool(&["-exportcert", "-rfc", "-file", "node.pem"])
 }
 
 /// The arguments to `java` that run the server of a folder, at an address, out of the jars in another folder.

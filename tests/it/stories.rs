@@ -27,6 +27,7 @@ mod stop_opts_out;
 mod stops_in_order;
 mod the_command;
 mod the_database_goes;
+mod the_database_is_guarded;
 mod the_desk;
 mod the_disk_is_full;
 mod the_feed;

@@ -13,7 +13,7 @@ use tidegate::store::CqlOptions;
 mod server;
 
 pub(crate) use self::server::Cassandra;
-use self::server::CommitLog;
+use self::server::{CommitLog, Door};
 
 /// Keyspaces in the database. Those of a house are dropped with it; those of a folder last as long as the database.
 #[derive(Debug)]
@@ -67,6 +67,16 @@ impl Keyspaces {
             return None;
         }
         let database = Cassandra::start(&root(), CommitLog::Batch).unwrap_or_else(|why| panic!("no database: {why}"));
+        Some((Self { of_house: false, node: database.contact_point(), name: "own".to_owned() }, database))
+    }
+
+    /// The same in a database that asks for a login and speaks TLS alone.
+    pub(crate) fn in_guarded_database() -> Option<(Self, Cassandra)> {
+        if !is_chosen() {
+            return None;
+        }
+        let database = Cassandra::start_with(&root(), CommitLog::Periodic, Door::Guarded);
+        let database = database.unwrap_or_else(|why| panic!("no database: {why}"));
         Some((Self { of_house: false, node: database.contact_point(), name: "own".to_owned() }, database))
     }
 
