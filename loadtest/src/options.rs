@@ -13,6 +13,7 @@ loadtest: drives a Tidegate server of its own over HTTP and websocket, and holds
   loadtest run fanout     events to many sockets, in percent of a bare relay's
   loadtest run memory     bytes per idle conversation and per socket
   loadtest run stalled    growth for a reader that stopped, and how long until it is closed
+  loadtest run receipts   receipts of a broadcast, 100 a delivery, in percent of a bare handler
   loadtest run sweep      broadcasts of many numbers, in percent of a raw client's sends; then with their receipts
   loadtest run pace       one number at its full rate: what is used of it, how soon a pause holds, how ten share it
   loadtest listen         an agent's socket of a server that runs: shows frames, sends the lines that are typed
@@ -27,8 +28,8 @@ loadtest: drives a Tidegate server of its own over HTTP and websocket, and holds
   --json                  the report as JSON
   --rounds N              how often each side is measured, in turn
   --seconds N             the longest a round may take
-  --connections N         connections of `webhooks`, and of the raw client of `sweep`
-  --requests N            requests of a round of `webhooks` and `latency`, recipients of one of `sweep`
+  --connections N         connections of `webhooks` and `receipts`, and of the raw client of `sweep`
+  --requests N            requests of a round of `webhooks` and `latency`, recipients of one of `sweep` and `receipts`
   --customers N           customers who write
   --sockets N             agents' sockets of `fanout` and `memory`, stalled ones of `stalled`
   --conversations N       conversations of `memory`

@@ -6,6 +6,7 @@ mod memory;
 mod pace;
 mod people;
 mod posting;
+mod receipts;
 mod stalled;
 mod sweep;
 mod webhooks;
@@ -38,6 +39,7 @@ pub async fn run(name: &str, options: &Options) -> Result<Report> {
         "memory" => Box::pin(memory::run(options)),
         "stalled" => Box::pin(stalled::run(options)),
         "pace" => Box::pin(pace::run(options)),
+        "receipts" => Box::pin(receipts::run(options)),
         "sweep" => Box::pin(sweep::run(options)),
         _ => bail!("there is no scenario `{name}`; `loadtest help` lists what there is"),
     };

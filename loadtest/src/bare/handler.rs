@@ -41,6 +41,8 @@ struct Value<'a> {
     contacts: Vec<Contact<'a>>,
     #[serde(borrow, default)]
     messages: Vec<Message<'a>>,
+    #[serde(borrow, default)]
+    statuses: Vec<Status<'a>>,
 }
 
 #[derive(Deserialize)]
@@ -76,22 +78,42 @@ struct Message<'a> {
 }
 
 #[derive(Deserialize)]
+struct Status<'a> {
+    #[serde(borrow)]
+    id: Cow<'a, str>,
+    #[serde(borrow)]
+    status: Cow<'a, str>,
+    #[serde(borrow)]
+    timestamp: Cow<'a, str>,
+    #[serde(borrow)]
+    recipient_id: Cow<'a, str>,
+    #[serde(borrow)]
+    biz_opaque_callback_data: Cow<'a, str>,
+}
+
+#[derive(Deserialize)]
 struct Text<'a> {
     #[serde(borrow)]
     body: Cow<'a, str>,
 }
 
 impl Delivery<'_> {
-    /// Items that have all that a message needs.
+    /// Items that have all that a message or a receipt needs.
     fn items(&self) -> u64 {
         let whole = |message: &&Message<'_>| {
             [&message.from, &message.id, &message.timestamp, &message.text.body].iter().all(|part| !part.is_empty())
+        };
+        let said = |status: &&Status<'_>| {
+            let parts =
+                [&status.id, &status.status, &status.timestamp, &status.recipient_id, &status.biz_opaque_callback_data];
+            parts.iter().all(|part| !part.is_empty())
         };
         let named = |contact: &Contact<'_>| !contact.wa_id.is_empty() && !contact.profile.name.is_empty();
         let values = self.entry.iter().flat_map(|entry| &entry.changes).map(|change| &change.value);
         values
             .filter(|value| !value.metadata.phone_number_id.is_empty() && value.contacts.iter().all(named))
-            .map(|value| value.messages.iter().filter(whole).count() as u64)
+            .map(|value| value.messages.iter().filter(whole).count() + value.statuses.iter().filter(said).count())
+            .map(|items| items as u64)
             .sum()
     }
 }

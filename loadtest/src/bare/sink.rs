@@ -23,7 +23,8 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use self::receipts::{Posted, Send};
+use self::receipts::Posted;
+pub(crate) use self::receipts::{BATCH_MAX, KINDS, Send, request};
 use crate::machine;
 
 /// Where a round begins.
@@ -35,11 +36,17 @@ pub(crate) const PACE: &str = "/pace";
 /// Where it is told how many different tokens came.
 pub(crate) const DIFFERENT: &str = "/different";
 
+/// Where the sends of a round are told that were to be kept.
+pub(crate) const KEPT: &str = "/kept";
+
 /// What a round is to be.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Begin {
     /// Where receipts go; none are made where it is not said.
     pub(crate) receipts: Option<Target>,
+    /// Whether its sends are kept, so that whoever asks can make receipts of them.
+    #[serde(default)]
+    pub(crate) keep: bool,
 }
 
 /// A webhook.
@@ -100,6 +107,7 @@ struct Round {
     tokens: Vec<u64>,
     posted: Arc<Posted>,
     receipts: Option<mpsc::UnboundedSender<Send>>,
+    kept: Option<Vec<Send>>,
 }
 
 #[derive(Default)]
@@ -174,6 +182,7 @@ impl Sink {
             BEGIN => self.begin(serde_json::from_slice(body)?).map(|()| "{}".to_owned()),
             COUNTED => Ok(serde_json::to_string(&self.counted())?),
             PACE => Ok(serde_json::to_string(&pace(&self.round().by_ms))?),
+            KEPT => Ok(serde_json::to_string(&self.round().kept)?),
             DIFFERENT => Ok(self.different().to_string()),
             _ => anyhow::bail!("nothing is at {path}"),
         }
@@ -199,19 +208,22 @@ impl Sink {
             round.counted.sends += 1;
             round.counted.body_bytes += body.len() as u64;
             round.counted.span_us = round.counted.span_us.max(since.as_micros() as u64);
-            let id = (round.number, round.counted.sends);
+            let id = receipts::wamid((round.number, round.counted.sends));
+            let send = || Send {
+                number: number.into(),
+                to: wire.to.trim_start_matches('+').into(),
+                token: (&*wire.biz_opaque_callback_data).into(),
+                id: id.as_str().into(),
+            };
             if let Some(receipts) = &round.receipts {
-                let send = Send {
-                    number: number.into(),
-                    to: wire.to.trim_start_matches('+').into(),
-                    token: (&*wire.biz_opaque_callback_data).into(),
-                    id,
-                };
-                receipts.send(send).ok().context("nobody posts receipts any more")?;
+                receipts.send(send()).ok().context("nobody posts receipts any more")?;
+            }
+            if let Some(kept) = &mut round.kept {
+                kept.push(send());
             }
             id
         };
-        let (to, id) = (&wire.to, receipts::wamid(id));
+        let to = &wire.to;
         let digits = to.trim_start_matches('+');
         Ok(format!(
             r#"{{"messaging_product":"whatsapp","contacts":[{{"input":"{to}","wa_id":"{digits}"}}],"messages":[{{"id":"{id}"}}]}}"#
@@ -223,7 +235,7 @@ impl Sink {
         let receipts = begin.receipts.map(|target| receipts::start(target, Arc::clone(&posted))).transpose()?;
         let mut round = self.round();
         let number = round.number + 1;
-        *round = Round { number, posted, receipts, ..Round::default() };
+        *round = Round { number, posted, receipts, kept: begin.keep.then(Vec::new), ..Round::default() };
         Ok(())
     }
 

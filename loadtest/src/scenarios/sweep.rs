@@ -55,7 +55,8 @@ pub(super) async fn run(options: &Options) -> Result<Report> {
     report.figure("contacts made, off the clock", recipients as f64 / begun.elapsed().as_secs_f64(), "/s");
     people::asleep(&server, recipients).await?;
 
-    let mut sweep = Sweep { server, sink: Rest::open(sink.addr, "").await?, rest, people, at_most, done: 0 };
+    let mut sweep =
+        Sweep { server, sink: Rest::open(sink.addr, "").await?, rest, people, at_most, keep: false, done: 0 };
     let raw = Raw {
         addr: sink.addr,
         path: format!("/v25.0/{}/messages", people::provider_id(0)),
@@ -78,7 +79,7 @@ pub(super) async fn run(options: &Options) -> Result<Report> {
 
 /// One side's stretch.
 #[derive(Clone, Debug, Default)]
-struct Out {
+pub(super) struct Out {
     sends: u64,
     different: u64,
     body_bytes: u64,
@@ -94,19 +95,21 @@ struct Out {
     posts: u64,
     refused: u64,
     last_refusal: u64,
-    broadcasts: Vec<Shown>,
+    pub(super) broadcasts: Vec<Shown>,
+    /// Their paths, and how many each is for.
+    pub(super) drafts: Vec<(String, u64)>,
 }
 
 /// What a broadcast told at its end.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-struct Shown {
-    audience: u64,
+pub(super) struct Shown {
+    pub(super) audience: u64,
     /// Recipients in all its counts together.
     counted: u64,
-    accepted: u64,
-    read: u64,
+    pub(super) accepted: u64,
+    pub(super) read: u64,
     status: String,
-    agrees: bool,
+    pub(super) agrees: bool,
 }
 
 impl Shown {
@@ -125,7 +128,7 @@ impl Shown {
     }
 
     /// Whether everybody is where they should be at the end.
-    fn is_done(&self, receipts: bool) -> bool {
+    pub(super) fn is_done(&self, receipts: bool) -> bool {
         let there = if receipts { self.read } else { self.accepted };
         self.status == "sent" && there == self.audience
     }
@@ -154,14 +157,17 @@ impl Patience {
     }
 }
 
-struct Sweep {
-    server: Server,
-    sink: Rest,
-    rest: Rest,
-    people: People,
-    at_most: Duration,
+/// Numbers that write to everybody they have, as often as they are told.
+pub(super) struct Sweep {
+    pub(super) server: Server,
+    pub(super) sink: Rest,
+    pub(super) rest: Rest,
+    pub(super) people: People,
+    pub(super) at_most: Duration,
+    /// Whether the sink keeps what it was sent.
+    pub(super) keep: bool,
     /// How many times everybody was written to.
-    done: usize,
+    pub(super) done: usize,
 }
 
 impl Sweep {
@@ -195,12 +201,12 @@ impl Sweep {
     }
 
     /// A broadcast of every number.
-    async fn go_out(&mut self, receipts: bool, sink: u32) -> Result<Out> {
+    pub(super) async fn go_out(&mut self, receipts: bool, sink: u32) -> Result<Out> {
         self.done += 1;
         let drafts = self.drafts().await?;
         let path = self.server.token("APP").map(|app| format!("/webhooks/whatsapp/{app}"))?;
         let addr = self.server.addr;
-        self.begin(&Begin { receipts: receipts.then_some(Target { addr, path }) }).await?;
+        self.begin(&Begin { receipts: receipts.then_some(Target { addr, path }), keep: self.keep }).await?;
         let begun = Instant::now();
         let paths: Vec<String> = drafts.iter().map(|(draft, _)| draft.clone()).collect();
         self.freeze(&drafts, &paths).await?;
@@ -221,9 +227,7 @@ impl Sweep {
         let mut broadcasts = self.settled(&drafts, receipts).await?;
         let counted = self.counted().await?;
         let cpu = cpu_seconds(self.server.pid())? - cpu;
-        for ((draft, _), shown) in drafts.iter().zip(&mut broadcasts) {
-            shown.agrees = self.rest.get(&format!("{draft}/verify")).await?["agrees"] == true;
-        }
+        self.verify(&drafts, &mut broadcasts).await?;
         Ok(Out {
             sends: counted.sends,
             different: self.different().await?,
@@ -238,7 +242,16 @@ impl Sweep {
             refused: counted.refused,
             last_refusal: counted.last_refusal,
             broadcasts,
+            drafts,
         })
+    }
+
+    /// Lets the server count each of them again.
+    pub(super) async fn verify(&mut self, drafts: &[(String, u64)], broadcasts: &mut [Shown]) -> Result<()> {
+        for ((draft, _), shown) in drafts.iter().zip(broadcasts) {
+            shown.agrees = self.rest.get(&format!("{draft}/verify")).await?["agrees"] == true;
+        }
+        Ok(())
     }
 
     /// A draft of each number: its path, and how many it is for.
@@ -298,7 +311,7 @@ impl Sweep {
     }
 
     /// What the broadcasts tell once all of them have counted everybody, or nothing moves any more.
-    async fn settled(&mut self, drafts: &[(String, u64)], receipts: bool) -> Result<Vec<Shown>> {
+    pub(super) async fn settled(&mut self, drafts: &[(String, u64)], receipts: bool) -> Result<Vec<Shown>> {
         let mut broadcasts = vec![Shown::default(); drafts.len()];
         let mut patience = Patience::new(self.at_most);
         loop {

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use anyhow::{Result, bail};
+use serde::{Deserialize, Serialize};
 use tokio::sync::{Mutex, mpsc};
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
@@ -16,7 +17,7 @@ use crate::deliveries::{epoch_seconds, keyed, signature};
 use crate::wire::{self, Connection};
 
 /// Receipts of a post.
-const BATCH_MAX: usize = 100;
+pub(crate) const BATCH_MAX: usize = 100;
 /// Connections that post.
 const POSTERS: usize = 8;
 /// How long a batch waits to be full: between one and two of these.
@@ -25,14 +26,16 @@ const WAITS: Duration = Duration::from_millis(25);
 const AGAIN_AFTER: Duration = Duration::from_millis(50);
 const AGAIN_MAX: u32 = 400;
 /// What becomes of a message, in its order.
-const KINDS: [&str; 3] = ["sent", "delivered", "read"];
+pub(crate) const KINDS: [&str; 3] = ["sent", "delivered", "read"];
 
 /// A message that was taken.
-pub(super) struct Send {
-    pub(super) number: Box<str>,
-    pub(super) to: Box<str>,
-    pub(super) token: Box<str>,
-    pub(super) id: (u64, u64),
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Send {
+    pub(crate) number: Box<str>,
+    pub(crate) to: Box<str>,
+    pub(crate) token: Box<str>,
+    /// The id that the answer gave it.
+    pub(crate) id: Box<str>,
 }
 
 /// What the server took.
@@ -144,7 +147,7 @@ async fn post_batches(
 }
 
 /// A signed post of one kind of receipt of sends of one number.
-fn request(path: &str, batch: &[Send], kind: &str) -> Vec<u8> {
+pub(crate) fn request(path: &str, batch: &[Send], kind: &str) -> Vec<u8> {
     let number = batch.first().map_or("", |send| &send.number);
     let seconds = epoch_seconds();
     let pricing = match kind {
@@ -158,9 +161,7 @@ fn request(path: &str, batch: &[Send], kind: &str) -> Vec<u8> {
         let _ = write!(
             statuses,
             r#"{comma}{{"id":"{}","status":"{kind}","timestamp":"{seconds}","recipient_id":"{}","biz_opaque_callback_data":"{}"{pricing}}}"#,
-            wamid(send.id),
-            send.to,
-            send.token
+            send.id, send.to, send.token
         );
     }
     let body = format!(
@@ -176,7 +177,12 @@ mod tests {
     use serde_json::Value;
 
     fn send(number: &str, id: u64) -> Send {
-        Send { number: number.into(), to: "1556".into(), token: format!("b1.A.0.{id}.1").into(), id: (1, id) }
+        Send {
+            number: number.into(),
+            to: "1556".into(),
+            token: format!("b1.A.0.{id}.1").into(),
+            id: wamid((1, id)).into(),
+        }
     }
 
     #[test]
