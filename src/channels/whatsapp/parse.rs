@@ -16,7 +16,7 @@ use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 
 use self::person::People;
-use self::wire::{Change, Delivery, Entry, Text, Traffic, read};
+use self::wire::{Change, Delivery, Entry, Text, Traffic, WireStatus, read};
 use crate::channels::Unreadable;
 use crate::domain::inbound::{AccountRef, InboundItem, InboundKind};
 use crate::domain::time::Timestamp;
@@ -101,7 +101,9 @@ fn read_change<'a, C>(entry: &'a Entry<'a, C>, change: &'a Change<'a>, items: &m
 /// What is on its way to and from a number.
 fn read_traffic<'a>(mut scope: Scope<'a>, value: &'a RawValue, items: &mut Vec<InboundItem>) {
     let count_before = items.len();
-    if let Some(traffic) = read::<Traffic<'_, Vec<&RawValue>>>(value) {
+    if read_known(&mut scope, value, items) {
+        // As nearly all are.
+    } else if let Some(traffic) = read::<Traffic<'_, Vec<&RawValue>>>(value) {
         scope.narrow(&traffic, |contacts| contacts.clone());
         read_lists(&scope, traffic, |list, _| list, items);
     } else if let Some(traffic) = read::<Traffic<'_, &RawValue>>(value) {
@@ -120,35 +122,49 @@ fn read_traffic<'a>(mut scope: Scope<'a>, value: &'a RawValue, items: &mut Vec<I
     }
 }
 
+/// Reads one item of a list.
+type ReadItem = fn(&Scope<'_>, &RawValue) -> Option<(String, InboundKind)>;
+
+/// Readers of the lists that come after messages and receipts.
+const OTHERS: [ReadItem; 4] = [message::echo, identity::preference, identity::renewal, account::trouble];
+
+/// Reads a change of which every receipt is of a known kind; of another it reads nothing. Receipts are most of what comes,
+/// and those of a broadcast come by the hundred: read together with their change they are looked at once, not twice.
+fn read_known<'a>(scope: &mut Scope<'a>, value: &'a RawValue, items: &mut Vec<InboundItem>) -> bool {
+    let Some(traffic) = read::<Traffic<'_, Vec<&RawValue>, Vec<WireStatus<'_>>>>(value) else { return false };
+    scope.narrow(&traffic, |contacts| contacts.clone());
+    let receipts = traffic.statuses.iter().flatten().map(|wire| receipt::said(scope, wire));
+    let Some(receipts) = receipts.collect::<Option<Vec<_>>>() else { return false };
+    read_list(scope, traffic.messages.unwrap_or_default(), message::message, items);
+    items.extend(receipts.into_iter().map(|read| scope.item(read)));
+    let others = [traffic.message_echoes, traffic.user_preferences, traffic.user_id_update, traffic.errors];
+    for (list, read_item) in others.into_iter().zip(OTHERS) {
+        read_list(scope, list.unwrap_or_default(), read_item, items);
+    }
+    true
+}
+
 fn read_lists<'a, L>(
     scope: &Scope<'a>,
     traffic: Traffic<'a, L>,
     split: impl Fn(L, &mut Vec<InboundItem>) -> Vec<&'a RawValue>,
     items: &mut Vec<InboundItem>,
 ) {
-    type ReadItem = fn(&Scope<'_>, &RawValue) -> Option<(String, InboundKind)>;
-    let lists: [(Option<L>, ReadItem); 6] = [
-        (traffic.messages, message::message),
-        (traffic.statuses, receipt::receipt),
-        (traffic.message_echoes, message::echo),
-        (traffic.user_preferences, identity::preference),
-        (traffic.user_id_update, identity::renewal),
-        (traffic.errors, account::trouble),
-    ];
-    for (list, read_item) in lists {
-        let Some(list) = list else {
-            continue;
-        };
-        for raw in split(list, items) {
-            items.push(match read_item(scope, raw) {
-                Some((item_id, kind)) => {
-                    let at = matches!(kind, InboundKind::Account(_)).then(|| scope.at()).flatten();
-                    InboundItem { account: scope.account.clone(), item_id, kind, at }
-                }
-                None => scope.unknown(raw.get()),
-            });
-        }
+    let first: [(Option<L>, ReadItem); 2] =
+        [(traffic.messages, message::message), (traffic.statuses, receipt::receipt)];
+    let others = [traffic.message_echoes, traffic.user_preferences, traffic.user_id_update, traffic.errors];
+    for (list, read_item) in first.into_iter().chain(others.into_iter().zip(OTHERS)) {
+        let Some(list) = list else { continue };
+        let list = split(list, items);
+        read_list(scope, list, read_item, items);
     }
+}
+
+fn read_list(scope: &Scope<'_>, list: Vec<&RawValue>, read_item: ReadItem, items: &mut Vec<InboundItem>) {
+    items.extend(list.into_iter().map(|raw| match read_item(scope, raw) {
+        Some(read) => scope.item(read),
+        None => scope.unknown(raw.get()),
+    }));
 }
 
 /// The number that a change names even though its field is unknown.
@@ -166,7 +182,7 @@ impl<'a> Scope<'a> {
     }
 
     /// Takes over the number and the people that a change names.
-    fn narrow<L>(&mut self, traffic: &Traffic<'a, L>, contacts: impl Fn(&L) -> Vec<&'a RawValue>) {
+    fn narrow<L, S>(&mut self, traffic: &Traffic<'a, L, S>, contacts: impl Fn(&L) -> Vec<&'a RawValue>) {
         if let Some(metadata) = &traffic.metadata {
             if let Some(id) = Text::owned(&metadata.phone_number_id) {
                 self.account = AccountRef::Account(id);
@@ -187,6 +203,12 @@ impl<'a> Scope<'a> {
             hasher.update(part);
         }
         format!("hash-{}", hex::encode(&hasher.finalize()[..16]))
+    }
+
+    /// An item that was read.
+    fn item(&self, (item_id, kind): (String, InboundKind)) -> InboundItem {
+        let at = matches!(kind, InboundKind::Account(_)).then(|| self.at()).flatten();
+        InboundItem { account: self.account.clone(), item_id, kind, at }
     }
 
     /// The platform's time of the whole entry, which is all that account events have.

@@ -13,7 +13,11 @@ use crate::domain::outbound::Failure;
 
 /// One of `statuses`. None for a status that says nothing here (`deleted`, `warning`).
 pub(super) fn receipt(scope: &Scope<'_>, raw: &RawValue) -> Option<(String, InboundKind)> {
-    let wire: WireStatus<'_> = read(raw)?;
+    said(scope, &read::<WireStatus<'_>>(raw)?)
+}
+
+/// The same of one that was read.
+pub(super) fn said(scope: &Scope<'_>, wire: &WireStatus<'_>) -> Option<(String, InboundKind)> {
     let provider_id = ProviderMessageId(Text::owned(&wire.id)?);
     let at = Text::time(&wire.timestamp)?;
     let word = wire.status.as_deref()?;

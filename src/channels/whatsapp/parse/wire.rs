@@ -127,14 +127,15 @@ pub(super) struct Change<'a> {
     pub(super) value: Option<&'a RawValue>,
 }
 
-/// What a change about a number's traffic holds. `L` is a list of raw items, or the raw list.
+/// What a change about a number's traffic holds. `L` is a list of raw items, or the raw list; `S` is the same of receipts,
+/// or the receipts themselves.
 #[derive(Deserialize)]
-pub(super) struct Traffic<'a, L> {
+pub(super) struct Traffic<'a, L, S = L> {
     #[serde(borrow)]
     pub(super) metadata: Option<Metadata<'a>>,
     pub(super) contacts: Option<L>,
     pub(super) messages: Option<L>,
-    pub(super) statuses: Option<L>,
+    pub(super) statuses: Option<S>,
     pub(super) message_echoes: Option<L>,
     pub(super) user_preferences: Option<L>,
     pub(super) user_id_update: Option<L>,
