@@ -1,5 +1,6 @@
 //! A thousand customers, two agents, ten thousand messages pushed three times each in shuffled batches, and a
-//! server that is killed twenty times: nothing that was acknowledged is lost, and nothing happens twice.
+//! server that is killed twenty times (or `TIDEGATE_KILLS`): nothing that was acknowledged is lost, and nothing happens
+//! twice.
 
 mod agents;
 mod customers;
@@ -17,6 +18,7 @@ use tidegate::providers::sandbox::{ReceiptOptions, Sandbox, SandboxOptions, Webh
 
 use self::agents::Agent;
 use self::customers::Traffic;
+use super::killed_in_broadcasts::asked;
 use crate::house::eventually_within;
 use crate::process::tenant::{SECRET, Tenant};
 use crate::process::{Process, free_addr, operator_token};
@@ -24,7 +26,6 @@ use crate::process::{Process, free_addr, operator_token};
 const CUSTOMERS: usize = 1_000;
 const MESSAGES: usize = 10_000;
 const COPIES: usize = 3;
-const KILLS: usize = 20;
 /// POSTs under way at once.
 const LINES: usize = 6;
 /// How long the story may take after the last kill, in machine time.
@@ -85,9 +86,10 @@ async fn nothing_acknowledged_is_lost_and_nothing_happens_twice() {
         })
         .collect();
 
-    for kill in 1..=KILLS {
+    let kills = asked("TIDEGATE_KILLS", 20);
+    for kill in 1..=kills {
         // Kills are spread over the pushing, at no moment in particular.
-        let due = deliveries.len() * kill / (KILLS + 1);
+        let due = deliveries.len() * kill / (kills + 1);
         while taken.load(Ordering::Acquire) < due {
             tokio::time::sleep(Duration::from_millis(3)).await;
         }
