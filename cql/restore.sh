@@ -10,6 +10,12 @@ set -eu
 keyspace=$1 folder=$2 node=${3:-127.0.0.1}
 
 for of in "$keyspace" "${keyspace}_meta"; do
+    if ! [ -d "$folder/$of" ]; then
+        echo "restore.sh: there is no folder $folder/$of" >&2
+        exit 1
+    fi
+done
+for of in "$keyspace" "${keyspace}_meta"; do
     for files in "$folder/$of"/*; do
         # A table that was empty has nothing to bring.
         [ -n "$(find "$files" -name '*-Data.db')" ] || continue

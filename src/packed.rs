@@ -18,8 +18,8 @@ use serde::forward_to_deserialize_any;
 use self::access::{Items, Variant};
 use self::head::{Head, Reader};
 
-/// Arrays and maps that may stand in each other.
-const DEPTH_MAX: u16 = 128;
+/// Arrays and maps that may stand in each other: the 128 of a JSON value that came in, and what it is kept in.
+const DEPTH_MAX: u16 = 256;
 
 /// Bytes that are not such a value.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

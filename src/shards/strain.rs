@@ -49,8 +49,8 @@ pub(super) struct Figures {
 }
 
 /// The first figures at which somebody waits. Broadcasts pause at 10 s of lag (`storage.md` §2), and after a day nothing is
-/// decided any more (see `lag`). Rows of 8 MiB a settling
-/// on 16 shards may hold 2 GiB of memory before nothing more is taken.
+/// decided any more (see `lag`). Rows of 8 MiB a settling on 16 shards may hold 2 GiB of memory before nothing more is
+/// taken.
 const LEVELS: [(Strain, Figures); 3] = [
     (Strain::All, level(128, 16, 86_400, 30_000)),
     (Strain::Commands, level(32, 8, 60, 5_000)),

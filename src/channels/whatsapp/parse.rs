@@ -101,24 +101,30 @@ fn read_change<'a, C>(entry: &'a Entry<'a, C>, change: &'a Change<'a>, items: &m
 /// What is on its way to and from a number.
 fn read_traffic<'a>(mut scope: Scope<'a>, value: &'a RawValue, items: &mut Vec<InboundItem>) {
     let count_before = items.len();
-    if read_known(&mut scope, value, items) {
-        // As nearly all are.
-    } else if let Some(traffic) = read::<Traffic<'_, Vec<&RawValue>>>(value) {
+    if !read_known(&mut scope, value, items) {
+        read_each(&mut scope, value, items);
+    }
+    if items.len() == count_before {
+        items.push(scope.unknown(value.get()));
+    }
+}
+
+/// Reads a change item by item: what cannot be read harms no other.
+fn read_each<'a>(scope: &mut Scope<'a>, value: &'a RawValue, items: &mut Vec<InboundItem>) {
+    if let Some(traffic) = read::<Traffic<'_, Vec<&RawValue>>>(value) {
         scope.narrow(&traffic, |contacts| contacts.clone());
-        read_lists(&scope, traffic, |list, _| list, items);
+        read_lists(scope, traffic, |list, _| list, items);
     } else if let Some(traffic) = read::<Traffic<'_, &RawValue>>(value) {
         // One of the lists is no list: keep it as it came, and read the others.
         scope.narrow(&traffic, |contacts| read(contacts).unwrap_or_default());
+        let scope = &*scope;
         let keep = |raw: &'a RawValue, items: &mut Vec<InboundItem>| {
             read(raw).unwrap_or_else(|| {
                 items.push(scope.unknown(raw.get()));
                 Vec::new()
             })
         };
-        read_lists(&scope, traffic, keep, items);
-    }
-    if items.len() == count_before {
-        items.push(scope.unknown(value.get()));
+        read_lists(scope, traffic, keep, items);
     }
 }
 
