@@ -81,9 +81,10 @@ impl Conversations {
     ) -> Result<ThreadMessage, CommandError> {
         let line = self.line(caller, id, Action::See).await?;
         let unknown = || CommandError::from(Refusal::NotFound { what: "message" });
-        let Remembered { thread, message: at, sent } = self.place_of(&line, message).await?.ok_or_else(unknown)?;
+        let Remembered { thread, message: at, .. } = self.place_of(&line, message).await?.ok_or_else(unknown)?;
         let stored = self.shards.message(thread, at).await?.ok_or_else(unknown)?;
-        self.shown(thread, at, stored, Some(sent)).await?.ok_or_else(unknown)
+        let known = self.sent(line.id, vec![at]).await?.into_iter().next().flatten();
+        self.shown(thread, at, stored, known).await?.ok_or_else(unknown)
     }
 
     /// What memory knows of these messages, in the order asked; none where it does not know one.
@@ -102,7 +103,7 @@ impl Conversations {
 
     /// A message, with what its receipts say. None where it was written and never decided: its commit was refused after
     /// its text was stored, and whoever asked again was given another place. Of what is ours memory has all that is under
-    /// way, and all else has a receipt.
+    /// way, and all else has a receipt, notes too.
     async fn shown(
         &self,
         thread: ConversationId,
@@ -115,9 +116,10 @@ impl Conversations {
             Author::Customer => Vec::new(),
             _ => self.shards.receipts(thread, at.id).await?,
         };
+        // What the platform tells is a fact, as what customers write is.
         let ours = !matches!(stored.author, Author::Customer | Author::Elsewhere);
-        let leaves = !matches!(stored.content, MessageContent::Note { .. } | MessageContent::System { .. });
-        if ours && leaves && known.is_none() && !receipts.iter().any(|receipt| receipt.message == at) {
+        let decided = ours && !matches!(stored.content, MessageContent::System { .. });
+        if decided && known.is_none() && !receipts.iter().any(|receipt| receipt.message == at) {
             return Ok(None);
         }
         Ok(Some(ThreadMessage::new(at, stored, &receipts, known.flatten())))

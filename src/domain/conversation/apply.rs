@@ -1,7 +1,7 @@
 //! Taking stored events into the state. Total: an event that was stored always applies.
 
 use super::event::ConversationEvent as Event;
-use super::memory::{ADDRESSES_MAX, KnownAddress, MENTIONS_MAX, Outgoing};
+use super::memory::{ADDRESSES_MAX, KnownAddress, MENTIONS_MAX, Outbox, Outgoing};
 use super::{Conversation, Place, State};
 use crate::domain::access::MENTION_ACCESS;
 use crate::domain::consent::Consent;
@@ -80,11 +80,7 @@ impl Conversation {
                 }
             }
             Event::NoteAdded { note, mentions, digest, .. } => {
-                // A note is with its readers at once: nothing is ever awaited for it.
-                let written = outgoing(*note, *digest, (Form::Free, None), true, note.at);
-                self.outbox.put(Outgoing { attempt: 0, status: MessageStatus::Read, charged: true, ..written });
-                self.outbox.prune(note.at);
-                self.saw(*note);
+                self.take_note(*note, *digest);
                 self.mention(mentions.iter().map(|member| (*member, note.at + MENTION_ACCESS)), note.at);
             }
             Event::Closed { .. } => self.state = State::Closed,
@@ -95,7 +91,7 @@ impl Conversation {
             Event::HandedOver { to, epoch, summary, .. } => {
                 (self.handler, self.epoch) = (Some(*to), *epoch);
                 if let Some(note) = summary {
-                    self.saw(*note);
+                    self.take_note(*note, 0);
                 }
             }
             Event::MarkedRead { up_to, .. } => self.unread = self.unread_after(*up_to),
@@ -116,6 +112,14 @@ impl Conversation {
             }
             Event::KeyUsed { key, at } => self.take_key(*key, *at),
         }
+    }
+
+    /// A note is with its readers at once: nothing is ever awaited for it.
+    fn take_note(&mut self, note: MessageRef, digest: u64) {
+        let written = outgoing(note, digest, (Form::Free, None), true, note.at);
+        self.outbox.put(Outgoing { attempt: 0, status: MessageStatus::Read, charged: true, ..written });
+        self.outbox.prune(note.at);
+        self.saw(note);
     }
 
     fn take_address(&mut self, new: KnownAddress) {
@@ -178,6 +182,23 @@ impl Conversation {
     pub(super) fn is_newer(&self, contact: ContactId, assignment: &Assignment) -> bool {
         let present = (self.assignment.version, self.contact.map(std::cmp::Reverse));
         (assignment.version, Some(std::cmp::Reverse(contact))) > present
+    }
+
+    /// The notes in memory that this event may make it let go, each with the thread that has it.
+    pub(super) fn notes_after(&self, event: &Event) -> Vec<(ConversationId, MessageRef)> {
+        let Some(Place { id: own, .. }) = self.place else { return Vec::new() };
+        let absorbed = match event {
+            Event::MessageQueued { .. } | Event::NoteAdded { .. } | Event::HandedOver { .. } => None,
+            Event::Absorbed { from, state, .. } => Some((*from, state)),
+            _ => return Vec::new(),
+        };
+        let of = |entries: &Outbox, thread: ConversationId| -> Vec<_> {
+            let notes = entries.0.iter().filter(|entry| entry.attempt == 0);
+            notes.map(|note| (note.thread.unwrap_or(thread), note.message)).collect()
+        };
+        let mut notes = of(&self.outbox, own);
+        notes.extend(absorbed.into_iter().flat_map(|(from, state)| of(&state.outbox, from)));
+        notes
     }
 
     /// Takes in what a merged conversation knew. Every part is joined so that order does not matter.

@@ -11,6 +11,7 @@ use crate::domain::content::{AddressDetails, Content};
 use crate::domain::effect::Effect;
 use crate::domain::entity::{Context, Decision};
 use crate::domain::ids::{AddressId, ConversationId};
+use crate::domain::message::{MessageRef, MessageStatus};
 use crate::domain::time::Timestamp;
 
 /// A decision in the making.
@@ -50,8 +51,28 @@ impl<'a> Draft<'a> {
 
     pub(super) fn event(&mut self, event: Event) {
         use crate::domain::entity::Entity as _;
+        let notes = self.state.notes_after(&event);
         self.state.apply(&event);
         self.events.push(event);
+        self.prove(&notes);
+    }
+
+    /// Leaves a receipt for each of these notes that memory has just let go: whoever finds the text of a note in the store
+    /// takes it for one that was decided only where memory or a receipt says so.
+    fn prove(&mut self, notes: &[(ConversationId, MessageRef)]) {
+        for (conversation, note) in notes {
+            if self.state.outbox.get(note.id).is_none() {
+                self.content.push(Content::Receipt {
+                    conversation: *conversation,
+                    message: *note,
+                    attempt: 0,
+                    status: MessageStatus::Read,
+                    at: note.at,
+                    failure: None,
+                    provider_id: None,
+                });
+            }
+        }
     }
 
     pub(super) fn effect(&mut self, effect: Effect) {

@@ -95,6 +95,47 @@ async fn a_reply_that_was_refused_is_in_no_thread_and_sent_again_it_is_there_onc
     assert!(house.stop().await);
 }
 
+/// Nor what colleagues write to each other: a note, and the summary that goes with a handover.
+#[actix_web::test]
+async fn a_note_that_was_refused_is_in_no_thread_and_written_again_it_is_there_once() {
+    let house = House::in_memory(&[]).await;
+    let conversation = house.hears(CUSTOMER, "wamid.1").await;
+    let token = house.token("AGENT1_TOKEN").to_owned();
+    let path = format!("/v1/conversations/{conversation}");
+    let notes = async || {
+        let shown = eventually("the thread is read", || async {
+            let answer = house.get(&format!("{path}/messages"), &token).await;
+            (answer.status != 503).then_some(answer)
+        })
+        .await
+        .expect(200);
+        let items = shown["items"].as_array().cloned().unwrap_or_default();
+        items.into_iter().filter(|item| item["direction"] == "note").collect::<Vec<_>>()
+    };
+    let orders = [
+        ("notes", 201, json!({"client_id": "n-1", "body": "She asks for Ann."})),
+        ("hand_over", 200, json!({"to": {"kind": "human"}, "epoch": 0, "summary": "Wants the blue one."})),
+    ];
+    for (index, (order, done, body)) in orders.iter().enumerate() {
+        let order = format!("{path}/{order}");
+        house.faults().once(Operation::Commit, Fault::FactsAlone);
+        assert_eq!(house.post(&order, &token, body).await.problem(503), "unavailable");
+        assert_eq!(notes().await.len(), index, "nobody decided to write it");
+        house.advance(Duration::from_millis(1_700));
+        eventually("it is written", || async {
+            let answer = house.post(&order, &token, body).await;
+            (answer.status != 503).then_some(answer)
+        })
+        .await
+        .expect(*done);
+        let shown = notes().await;
+        assert_eq!(shown.len(), index + 1, "{shown:?}");
+        let newest = shown[0]["id"].as_str().unwrap_or_default();
+        house.get(&format!("{path}/messages/{newest}"), &token).await.expect(200);
+    }
+    assert!(house.stop().await);
+}
+
 /// Nothing can be written at all: the delivery is refused before anything of it was promised.
 #[actix_web::test]
 async fn a_store_that_takes_nothing_is_answered_503() {

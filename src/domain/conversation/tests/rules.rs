@@ -188,6 +188,38 @@ fn a_note_mentions_and_is_written_once() {
 }
 
 #[test]
+fn a_note_that_memory_lets_go_leaves_a_receipt() {
+    let mut world = World::new();
+    let id = world.of("a");
+    world.hear(&["a"], "wamid.1", T0, "Hello");
+    for index in 0..300 {
+        world.now = after(index * SECOND);
+        let (client_id, mentions) = (format!("n{index}"), Vec::new());
+        world.ask(id, Command::AddNote { author: AGENT, client_id, body: "look".into(), mentions }).unwrap();
+    }
+    let order =
+        HandOver { author: AGENT, to: Handler::Human, epoch: None, summary: Some("All of it".into()), team: None };
+    world.ask(id, Command::HandOver(Box::new(order))).unwrap();
+    // What a merge brings along is let go by the winner, and is in the loser's thread.
+    let (earlier, other) = (world.of("b"), after(-HOUR));
+    world.hear(&["b"], "wamid.2", other, "Hello");
+    world.hear(&["a", "b"], "wamid.3", after(HOUR), "It is me");
+    world.settle();
+    world.now = after(26 * HOUR);
+    world.hear(&["b"], "wamid.4", world.now, "Still there?");
+    world.send("b", "s1", "We are");
+    let notes = world.messages.iter().filter(|(_, row)| matches!(row.content, MessageContent::Note { .. }));
+    let places: Vec<_> = notes.map(|((thread, at), _)| (*thread, at.id)).collect();
+    assert_eq!(places.len(), 301);
+    for (thread, note) in places {
+        let proved = world.receipts.contains_key(&(thread, note, 0, MessageStatus::Read));
+        let known = world.live[&earlier].recall(note).is_some();
+        assert!(proved ^ known, "it is known from memory until its receipt takes over");
+    }
+    world.assert_replay();
+}
+
+#[test]
 fn a_handover_begins_an_epoch_and_stale_bots_are_refused() {
     let mut world = World::new();
     let (id, bot) = (world.of("a"), Author::Bot(BotId(5)));
