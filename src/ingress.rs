@@ -15,6 +15,7 @@ use std::sync::Arc;
 use futures_util::future::join_all;
 
 use crate::actors::Waiting;
+use crate::broken::{self, Fault};
 use crate::channels::{self, ChannelError};
 use crate::domain::ids::{AppId, DeliveryId};
 use crate::domain::message::Channel;
@@ -90,6 +91,9 @@ impl Ingress {
             let mut copies = std::iter::repeat_n(item, routes.len());
             for (route, item) in routes.into_iter().zip(copies.by_ref()) {
                 if let facts::Concern::Message { at, .. } = facts::concern(&item.kind) {
+                    if broken::happens(Fault::DropMessage) {
+                        continue;
+                    }
                     self.numbers.count_inbound(route.account, at);
                 }
                 let deferred = DeferredItem {

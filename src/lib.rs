@@ -19,6 +19,8 @@ pub mod store;
 
 pub mod providers;
 
+pub mod broken;
+
 pub mod channels;
 
 pub mod actors;

@@ -11,6 +11,7 @@ mod bucket;
 mod call;
 mod dispatch;
 mod growth;
+mod late;
 mod leave;
 mod outcome;
 mod permits;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use tokio::signal::unix::{SignalKind, signal};
 
+use crate::broken;
 use crate::clock::{Clock, RandomIds, Surroundings, WallClock};
 use crate::config::arguments::{self, Command, Invocation};
 use crate::config::{ClockMode, Config, check, load_for};
@@ -52,7 +53,10 @@ pub fn run(arguments: &[String], env: &BTreeMap<String, String>) -> u8 {
             Err(problems) => say_problems(&problems),
         },
         Command::Serve | Command::Sandbox | Command::Demo | Command::Migrate => match load_for(&invocation, env) {
-            Ok(config) => actix_web::rt::System::new().block_on(carry_out(&invocation, config)),
+            Ok(config) => {
+                let faults = env.get(broken::VARIABLE).map(String::as_str);
+                actix_web::rt::System::new().block_on(carry_out(&invocation, config, faults))
+            }
             Err(problems) => say_problems(&problems),
         },
     }
@@ -63,8 +67,11 @@ fn say_problems(problems: &[impl std::fmt::Display]) -> u8 {
     say(WRONG, &report)
 }
 
-async fn carry_out(invocation: &Invocation, config: Config) -> u8 {
+async fn carry_out(invocation: &Invocation, config: Config, faults: Option<&str>) -> u8 {
     telemetry::start_log(&config.log);
+    if let Some(Err(error)) = faults.map(broken::order) {
+        return say(WRONG, &format!("tidegate: {}: {error}\n", broken::VARIABLE));
+    }
     let clock = Arc::new(WallClock::new());
     let surroundings = Surroundings { clock: Arc::clone(&clock) as Arc<dyn Clock>, ids: Arc::new(RandomIds) };
     let ran = match invocation.command {

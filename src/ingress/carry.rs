@@ -2,12 +2,15 @@
 
 use super::Ingress;
 use super::facts::{self, Target};
+use crate::broken::{self, Fault};
 use crate::domain::author::Author;
+use crate::domain::broadcast::Evidence;
 use crate::domain::broadcast::chunk::{Chunk, ChunkCommand};
 use crate::domain::conversation::{Answer, Command, Conversation};
 use crate::domain::ids::ConversationId;
 use crate::domain::inbound::{AccountEvent, AccountRef, InboundKind, InboundReceipt};
 use crate::domain::limit::{LimitCommand, LimitScope};
+use crate::domain::message::MessageStatus;
 use crate::domain::number::{Number, NumberCommand};
 use crate::domain::refusal::Refusal;
 use crate::domain::time::Timestamp;
@@ -68,7 +71,9 @@ impl Ingress {
     pub(super) async fn carry_evidence(&self, items: &[DeferredItem]) -> Result<Carried, CommandError> {
         let Some(first) = items.first() else { return Ok(Carried::Taken) };
         let evidence = items.iter().filter_map(|item| match &item.item.kind {
-            InboundKind::Receipt(said) => facts::broadcast(said).map(|(.., evidence)| evidence),
+            InboundKind::Receipt(said) => facts::broadcast(said).map(|(.., evidence)| {
+                if broken::happens(Fault::MiscountReceipt) { miscounted(evidence) } else { evidence }
+            }),
             _ => None,
         });
         let Some(Target::Chunk(chunk)) = facts::target(&self.shards.node().keys, first) else {
@@ -143,4 +148,10 @@ impl Ingress {
         self.shards.keep(&[(id, kept)]).await?;
         Ok(Carried::Taken)
     }
+}
+
+/// Another status than was told, for a fault on order. What is told too high stays so whatever is told later.
+fn miscounted(said: Evidence) -> Evidence {
+    let status = if said.status == MessageStatus::Read { MessageStatus::Delivered } else { MessageStatus::Read };
+    Evidence { status, refused: None, ..said }
 }

@@ -7,6 +7,7 @@ use futures_util::{StreamExt, stream};
 use super::Ingress;
 use super::carry::Carried;
 use super::facts::{self, Target};
+use crate::broken::{self, Fault};
 use crate::domain::broadcast::CHUNK_MAX;
 use crate::domain::ids::DeliveryId;
 use crate::domain::inbound::InboundKind;
@@ -58,6 +59,11 @@ fn is_evidence(item: &DeferredItem) -> bool {
     matches!(&item.item.kind, InboundKind::Receipt(said) if facts::broadcast(said).is_some())
 }
 
+/// Whether an item is a customer's message.
+fn is_message(item: &DeferredItem) -> bool {
+    matches!(item.item.kind, InboundKind::Message(_))
+}
+
 impl Ingress {
     /// Brings a lane's items to their actor. Answers how many it took, and the others.
     pub(super) async fn carry_lane(&self, mut lane: Lane) -> (usize, Vec<Left>) {
@@ -74,6 +80,12 @@ impl Ingress {
         }
         if lane.first().is_some_and(is_evidence) {
             return self.carry_evidence_lane(lane).await;
+        }
+        if let [first, second, ..] = lane.as_mut_slice()
+            && [&*first, &*second].into_iter().all(is_message)
+            && broken::happens(Fault::SwapOrder)
+        {
+            std::mem::swap(first, second);
         }
         // Each is handed over when it is first polled, so the actor hears them in order.
         let carrying = lane.into_iter().map(|item| async move {

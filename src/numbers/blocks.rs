@@ -18,6 +18,7 @@ use super::bucket::Bucket;
 use super::call;
 use super::dispatch::{Dispatch, PAUSE};
 use super::growth::Growth;
+use crate::broken::{self, Fault};
 use crate::domain::broadcast::{BLOCK_MAX, Turns};
 use crate::domain::ids::BroadcastId;
 use crate::domain::outbound::ErrorClass;
@@ -256,6 +257,8 @@ impl Dispatch {
         }
         let bucket = self.numbers.bucket(self.account, standing.rate_now);
         let courteous = self.courteous(standing.rate_now, now);
+        // Set on order only: the next one leaves with the token of the one before.
+        let mut spare = false;
         for block in &begun {
             while self.has_room() && !self.reply_waits(now) {
                 let Some(customer) = block.unsent.borrow().front().map(|item| item.customer) else { break };
@@ -269,9 +272,11 @@ impl Dispatch {
                     continue;
                 }
                 let paced = block.pace.as_ref().is_none_or(|pace| pace.0.take());
-                if !paced || !courteous.as_ref().is_none_or(|bucket| bucket.take()) || !bucket.take() {
+                let mut token = || std::mem::take(&mut spare) || bucket.take();
+                if !paced || !courteous.as_ref().is_none_or(|bucket| bucket.take()) || !token() {
                     break;
                 }
+                spare = broken::happens(Fault::AboveRate);
                 let Some(item) = block.unsent.borrow_mut().pop_front() else { break };
                 self.call_one(account, block, item);
             }

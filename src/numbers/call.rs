@@ -7,6 +7,7 @@ use hyper::Method;
 
 use super::account::Account;
 use super::block::Letter;
+use crate::broken::{self, Fault};
 use crate::channels::{self, ChannelError, Learns};
 use crate::domain::message::ProviderMessageId;
 use crate::domain::outbound::{ErrorClass, Failure, OutboundMessage, SendOutcome};
@@ -33,6 +34,9 @@ pub(super) async fn deliver(client: &HttpClient, account: &Account, letter: Lett
 
 async fn ask(client: &HttpClient, account: &Account, path: &str, body: Bytes, learns: Learns) -> SendOutcome {
     let started = tokio::time::Instant::now();
+    if broken::happens(Fault::SendTwice) {
+        Box::pin(carry(client, account, path, body.clone(), None)).await;
+    }
     let result = carry(client, account, path, body, None).await;
     metrics::histogram!("tidegate_provider_call_seconds").record(started.elapsed().as_secs_f64());
     match result {

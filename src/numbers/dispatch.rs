@@ -14,6 +14,7 @@ use super::actor::Done;
 use super::blocks::Blocks;
 use super::bucket::Bucket;
 use super::queue::{Queue, Reply};
+use crate::broken::{self, Fault};
 use crate::domain::conversation::Conversation;
 use crate::domain::effect::EffectId;
 use crate::domain::ids::{AccountId, ConversationId};
@@ -164,7 +165,13 @@ impl Dispatch {
         let mut queue = self.queue.borrow_mut();
         let room = self.numbers.settings.calls_max.saturating_sub(self.under_way.get()).min(TURN_MAX);
         let mut taken = Vec::new();
-        while taken.len() < room && queue.next_at(now).is_some_and(|at| at <= now) && bucket.take() {
+        // Set on order only: the next one leaves with the token of the one before.
+        let mut spare = false;
+        while taken.len() < room
+            && queue.next_at(now).is_some_and(|at| at <= now)
+            && (std::mem::take(&mut spare) || bucket.take())
+        {
+            spare = broken::happens(Fault::AboveRate);
             match queue.take(now) {
                 Some(next) => taken.push(next),
                 None => break,

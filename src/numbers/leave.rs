@@ -13,6 +13,7 @@ use super::call;
 use super::dispatch::{Dispatch, LOOK_AGAIN, PAUSE};
 use super::permits;
 use super::queue::Reply;
+use crate::broken::{self, Fault};
 use crate::channels::token::CallbackToken;
 use crate::domain::conversation::{Answer, Command, Conversation, Departure, TemplateFacts};
 use crate::domain::inbound::{Address, TemplateStatus};
@@ -89,6 +90,11 @@ impl Dispatch {
         account: &Account,
         reply: &Reply,
     ) -> Result<Option<(Departure, OutboundMessage)>, CommandError> {
+        if broken::is_ordered(Fault::SendLate)
+            && let Some(late) = Box::pin(self.too_late(account, reply)).await?
+        {
+            return Ok(Some(late));
+        }
         let Some(departure) = self.departure(reply, None).await? else { return Ok(None) };
         let Some(message) = self.outbound(account, reply, &departure).await? else { return Ok(None) };
         let Some(withdrawn) = self.withdrawn_template(account, &departure, &message.content) else {
@@ -139,7 +145,7 @@ impl Dispatch {
     }
 
     /// The message with its body and addresses; none where its row is gone (erased).
-    async fn outbound(
+    pub(super) async fn outbound(
         &self,
         account: &Account,
         reply: &Reply,

@@ -32,6 +32,7 @@ fn files_are_short() {
 fn bad_examples_are_caught() {
     let table = [
         ("src/domain/bad.rs", "use crate::shards::Shards;", "imports upwards"),
+        ("src/domain/bad.rs", "if crate::broken::happens(fault) {}", "imports upwards"),
         ("src/store/bad.rs", "fn f() { crate::push::start(); }", "imports upwards"),
         ("src/domain/bad.rs", "async fn decide() {}", "async"),
         ("src/channels/bad.rs", "use tokio::net::TcpStream;", "tokio"),

@@ -3,7 +3,7 @@
 use super::source::Source;
 
 /// The rooms from top to bottom: a module imports only modules below its own.
-const ROOMS: [&str; 21] = [
+const ROOMS: [&str; 22] = [
     "main",
     "app",
     "http",
@@ -18,6 +18,7 @@ const ROOMS: [&str; 21] = [
     "shards",
     "store",
     "providers",
+    "broken",
     "channels",
     "actors",
     "telemetry",
