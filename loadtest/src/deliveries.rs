@@ -96,9 +96,13 @@ pub(crate) fn signature(key: &Hmac<Sha256>, body: &[u8]) -> String {
     format!("sha256={}", hex::encode(mac.finalize().into_bytes()))
 }
 
-#[expect(clippy::disallowed_methods, reason = "the driver plays the provider, whose time is the world's")]
 pub(crate) fn epoch_seconds() -> u64 {
-    std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |since| since.as_secs())
+    epoch_millis() / 1_000
+}
+
+#[expect(clippy::disallowed_methods, reason = "the driver plays the provider, whose time is the world's")]
+pub(crate) fn epoch_millis() -> u64 {
+    std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64)
 }
 
 /// Requests one after another in one buffer.

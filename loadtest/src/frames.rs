@@ -11,6 +11,8 @@ const FRAME_MAX: u64 = 16 * 1024 * 1024;
 pub enum Kind {
     /// A text message.
     Text,
+    /// A message of bytes.
+    Binary,
     /// The end of the connection.
     Close,
     /// It wants a pong with the same bytes.
@@ -29,6 +31,12 @@ pub fn text(payload: &[u8]) -> Vec<u8> {
 #[must_use]
 pub fn client_text(payload: &[u8]) -> Vec<u8> {
     frame(0x1, true, payload)
+}
+
+/// A client's frame of bytes.
+#[must_use]
+pub fn client_binary(payload: &[u8]) -> Vec<u8> {
+    frame(0x2, true, payload)
 }
 
 /// A client's pong.
@@ -109,7 +117,8 @@ fn head_of(bytes: &[u8]) -> Result<Option<(Kind, usize, usize)>> {
         0x81 => Kind::Text,
         0x88 => Kind::Close,
         0x89 => Kind::Ping,
-        0x82 | 0x8A => Kind::Other,
+        0x82 => Kind::Binary,
+        0x8A => Kind::Other,
         _ => bail!("a frame that begins with {first:#x}: not a whole message"),
     };
     let (head, length) = match second {

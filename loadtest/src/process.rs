@@ -33,7 +33,12 @@ impl Started {
     /// There is no such program, or no such folder.
     pub fn new(name: &'static str, mut command: Command, folder: &Path) -> Result<Self> {
         let log = folder.join(format!("{name}.log"));
-        let errors = File::create(&log).with_context(|| format!("creating {}", log.display()))?;
+        // A server that is started again goes on in the same log.
+        let errors = File::options()
+            .append(true)
+            .create(true)
+            .open(&log)
+            .with_context(|| format!("creating {}", log.display()))?;
         // A bare server ends when its input does, however this process ends.
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(errors);
         let mut child = command.spawn().with_context(|| format!("starting {}", command.get_program().display()))?;
@@ -79,6 +84,21 @@ impl Started {
     /// # Errors
     /// It was killed.
     pub async fn stop(mut self) -> Result<()> {
+        self.terminate().await
+    }
+
+    /// Ends it at once, as `kill -9` does.
+    pub fn kill(&mut self) {
+        // It may have ended by itself.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+
+    /// As [`Started::stop`], for whoever starts another in its place.
+    ///
+    /// # Errors
+    /// It did not stop in time; it is killed when its guard goes.
+    pub async fn terminate(&mut self) -> Result<()> {
         let asked = Command::new("kill").arg("-TERM").arg(self.pid().to_string()).status()?;
         let end = Instant::now() + STOP_WITHIN;
         while asked.success() && Instant::now() < end {
@@ -90,7 +110,14 @@ impl Started {
         bail!("{} did not stop within {STOP_WITHIN:?} and was killed", self.name)
     }
 
-    fn last_words(&self) -> String {
+    /// Whether it has ended by itself.
+    pub fn has_ended(&mut self) -> bool {
+        matches!(self.child.try_wait(), Ok(Some(_)))
+    }
+
+    /// The end of what it said on its error side.
+    #[must_use]
+    pub fn last_words(&self) -> String {
         let mut text = String::new();
         if let Ok(mut log) = File::open(&self.log) {
             // An unreadable log has nothing to say.
@@ -103,9 +130,7 @@ impl Started {
 
 impl Drop for Started {
     fn drop(&mut self) {
-        // It may have ended by itself.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        self.kill();
     }
 }
 

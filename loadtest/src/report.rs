@@ -2,12 +2,12 @@
 
 use std::fmt::Write as _;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::machine::{self, Ticks};
 
 /// Which way is better.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Better {
     /// A larger value.
@@ -174,6 +174,17 @@ impl Report {
         for figure in &self.figures {
             writeln!(text, "  {:<62} {:>12} {}", figure.name, shown(figure.value), figure.unit)?;
         }
+        self.write_marks(text)?;
+        for check in &self.checks {
+            let word = if check.expected == check.found { "ok" } else { "WRONG: the figures above mean nothing" };
+            writeln!(text, "  check    {}: {} of {}: {word}", check.name, check.found, check.expected)?;
+        }
+        Ok(())
+    }
+}
+
+impl Report {
+    fn write_marks(&self, text: &mut String) -> std::fmt::Result {
         for mark in &self.marks {
             let aim = mark.aim.map(|aim| format!(", aim {}", shown(aim))).unwrap_or_default();
             let sign = if mark.better == Better::Higher { ">=" } else { "<=" };
@@ -187,12 +198,19 @@ impl Report {
                 mark.reached()
             )?;
         }
-        for check in &self.checks {
-            let word = if check.expected == check.found { "ok" } else { "WRONG: the figures above mean nothing" };
-            writeln!(text, "  check    {}: {} of {}: {word}", check.name, check.found, check.expected)?;
-        }
         Ok(())
     }
+}
+
+/// The marks of several reports, one a line.
+#[must_use]
+pub fn marks_of(reports: &[Report]) -> String {
+    let mut text = String::new();
+    for report in reports {
+        // Writing to a string cannot fail.
+        let _ = report.write_marks(&mut text);
+    }
+    text
 }
 
 /// A value with as many digits as mean something.

@@ -1,14 +1,16 @@
 //! The servers that are measured: Tidegate, and the bare ones it is held against.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::rc::Rc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 use serde_json::Value;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 
 use crate::deliveries::Deliveries;
 use crate::machine;
@@ -22,6 +24,11 @@ const SEEDING: [&str; 4] =
 /// Settings of the start that is measured. Without the sandbox no line is shown for each event.
 const MEASURED: [&str; 2] = ["server.listen=127.0.0.1:0", "sandbox.enabled=false"];
 
+/// The variable that orders faults of a server that was built for that.
+const BROKEN: &str = "TIDEGATE_BROKEN";
+
+/// How long it may take to say that it is ready; whoever waits for that asks again.
+const READY_ANSWER_WITHIN: Duration = Duration::from_secs(2);
 /// How long what was set aside may take, and how often it is looked for.
 const SET_ASIDE_WITHIN: Duration = Duration::from_secs(20);
 const LOOK_EVERY: Duration = Duration::from_millis(200);
@@ -29,9 +36,26 @@ const LOOK_EVERY: Duration = Duration::from_millis(200);
 /// A Tidegate server of the driver's own, with the sandbox workspace in its store.
 pub struct Server {
     process: Started,
+    launch: Launch,
     /// Where it listens.
     pub addr: SocketAddr,
     tokens: BTreeMap<String, String>,
+    running: Rc<Cell<Running>>,
+}
+
+/// The process that a server is at the moment.
+#[derive(Clone, Copy, Debug)]
+pub struct Running {
+    /// Its id.
+    pub pid: u32,
+    /// When it was started.
+    pub since: Instant,
+}
+
+impl Running {
+    fn now(process: &Started) -> Self {
+        Self { pid: process.pid(), since: Instant::now() }
+    }
 }
 
 impl Server {
@@ -41,21 +65,15 @@ impl Server {
     /// The program is not there, or does not start.
     pub async fn start(options: &Options, folder: &Path, settings: &[&str]) -> Result<Self> {
         let data = folder.join("data");
-        let command = |settings: &mut dyn Iterator<Item = &str>| {
-            let mut command = Command::new(&options.server);
-            command.arg("--data").arg(&data);
-            for setting in settings {
-                command.arg("--set").arg(setting);
-            }
-            for name in std::env::vars().map(|(name, _)| name).filter(|name| name.starts_with("TIDEGATE")) {
-                command.env_remove(name);
-            }
-            command
-        };
         // Both starts have one store, whichever is asked for.
         let of_store = |setting: &&str| setting.starts_with("store.") || setting.starts_with("cql.");
         let store = options.settings.iter().map(String::as_str).filter(of_store);
-        let mut seeding = Started::new("seeding", command(&mut SEEDING.into_iter().chain(store)), folder)?;
+        let asked = options.settings.iter().map(String::as_str);
+        let settings: Vec<String> =
+            MEASURED.into_iter().chain(settings.iter().copied()).chain(asked).map(str::to_owned).collect();
+        let launch =
+            Launch { program: options.server.clone(), data: data.clone(), folder: folder.to_owned(), settings };
+        let mut seeding = Started::new("seeding", launch.command(SEEDING.into_iter().chain(store)), folder)?;
         seeding.address("tidegate ").await?;
         seeding.stop().await?;
         let tokens = std::fs::read_to_string(data.join("tokens")).context("the seed's tokens")?;
@@ -64,17 +82,62 @@ impl Server {
             .filter_map(|line| line.split_once('='))
             .map(|(name, value)| (name.to_owned(), value.to_owned()))
             .collect();
-        let asked = options.settings.iter().map(String::as_str);
-        let mut settings = MEASURED.into_iter().chain(settings.iter().copied()).chain(asked);
-        let mut process = Started::new("tidegate", command(&mut settings), folder)?;
+        let mut process = launch.start(None)?;
+        let running = Rc::new(Cell::new(Running::now(&process)));
         let addr = process.address("tidegate ").await?;
-        Ok(Self { process, addr, tokens })
+        Ok(Self { process, launch, addr, tokens, running })
+    }
+
+    /// Ends it as a power cut would, or in order.
+    ///
+    /// # Errors
+    /// Asked to stop, it did not in time.
+    pub async fn end(&mut self, kill: bool) -> Result<()> {
+        if kill {
+            self.process.kill();
+            return Ok(());
+        }
+        self.process.terminate().await
+    }
+
+    /// Starts it again on the same disk and at the same address; it listens when this returns.
+    ///
+    /// # Errors
+    /// It does not start.
+    pub async fn start_again(&mut self) -> Result<()> {
+        self.process = self.launch.start(Some(self.addr))?;
+        self.running.set(Running::now(&self.process));
+        self.process.address("tidegate ").await.map(drop)
+    }
+
+    /// Its last words, if it has ended though nobody asked it to.
+    pub fn died(&mut self) -> Option<String> {
+        self.process.has_ended().then(|| self.process.last_words())
+    }
+
+    /// Whether it says that it is ready, within 2 s.
+    pub async fn is_ready(&self) -> bool {
+        let asked = async { Connection::open(self.addr).await?.get("/readyz", "").await };
+        matches!(timeout(READY_ANSWER_WITHIN, asked).await, Ok(Ok(_)))
+    }
+
+    /// Where its store is.
+    #[must_use]
+    pub fn data(&self) -> &Path {
+        &self.launch.data
     }
 
     /// Its process.
     #[must_use]
     pub fn pid(&self) -> u32 {
         self.process.pid()
+    }
+
+    /// Its process, for whoever looks on while somebody else ends it and starts it again: what is read there is always
+    /// the newest.
+    #[must_use]
+    pub fn running(&self) -> Rc<Cell<Running>> {
+        Rc::clone(&self.running)
     }
 
     /// A seeded token or id: `ADMIN_TOKEN`, `APP`.
@@ -141,6 +204,39 @@ impl Server {
     /// It is gone.
     pub fn rss_bytes(&self) -> Result<u64> {
         machine::rss_bytes(self.pid())
+    }
+}
+
+/// How the measured server is started, whenever it is.
+struct Launch {
+    program: PathBuf,
+    data: PathBuf,
+    folder: PathBuf,
+    settings: Vec<String>,
+}
+
+impl Launch {
+    fn command<'a>(&self, settings: impl Iterator<Item = &'a str>) -> Command {
+        let mut command = Command::new(&self.program);
+        command.arg("--data").arg(&self.data);
+        for setting in settings {
+            command.arg("--set").arg(setting);
+        }
+        // Settings of the shell's would be in the figures without being told.
+        for name in std::env::vars().map(|(name, _)| name).filter(|name| name.starts_with("TIDEGATE")) {
+            command.env_remove(name);
+        }
+        command
+    }
+
+    fn start(&self, again_at: Option<SocketAddr>) -> Result<Started> {
+        let listen = again_at.map(|addr| format!("server.listen={addr}"));
+        let mut command = self.command(self.settings.iter().map(String::as_str).chain(listen.as_deref()));
+        // What breaks a server on order is meant for the one that is judged.
+        if let Ok(faults) = std::env::var(BROKEN) {
+            command.env(BROKEN, faults);
+        }
+        Started::new("tidegate", command, &self.folder)
     }
 }
 

@@ -33,6 +33,15 @@ impl Socket {
     /// # Errors
     /// The server does not want it.
     pub async fn open(addr: SocketAddr, path: &str, receive_bytes: Option<u32>) -> Result<Self> {
+        let protocol = if path == AGENT_PATH { "tidegate.v1.json" } else { "" };
+        Self::open_as(addr, path, protocol, receive_bytes).await
+    }
+
+    /// The same with a subprotocol; none where it is empty.
+    ///
+    /// # Errors
+    /// The server does not want it.
+    pub async fn open_as(addr: SocketAddr, path: &str, protocol: &str, receive_bytes: Option<u32>) -> Result<Self> {
         let socket = TcpSocket::new_v4()?;
         if let Some(bytes) = receive_bytes {
             socket.set_recv_buffer_size(bytes)?;
@@ -43,7 +52,10 @@ impl Socket {
             "GET {path} HTTP/1.1\r\nhost: {addr}\r\nconnection: Upgrade\r\nupgrade: websocket\r\n\
              sec-websocket-version: 13\r\nsec-websocket-key: bG9hZHRlc3QgbG9hZHRlcw==\r\n"
         );
-        let protocol = if path == AGENT_PATH { "sec-websocket-protocol: tidegate.v1.json\r\n" } else { "" };
+        let protocol = match protocol {
+            "" => String::new(),
+            protocol => format!("sec-websocket-protocol: {protocol}\r\n"),
+        };
         stream.write_all(format!("{request}{protocol}\r\n").as_bytes()).await?;
         let mut read = Vec::new();
         let end = loop {
@@ -111,7 +123,7 @@ impl Socket {
         self.cutter.take(read, |kind, payload| match kind {
             Kind::Text => texts.push(String::from_utf8_lossy(payload).into_owned()),
             Kind::Ping => pongs.extend(frames::client_pong(payload)),
-            Kind::Close | Kind::Other => {}
+            Kind::Binary | Kind::Close | Kind::Other => {}
         })?;
         self.stream.write_all(&pongs).await?;
         Ok(texts)

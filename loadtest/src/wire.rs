@@ -1,13 +1,17 @@
 //! HTTP/1.1 on one kept connection, as bare as it can be: the driver shares its cores with what it drives.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::time::timeout;
 
 /// Bytes of the longest answer that is read.
 const ANSWER_MAX: usize = 16 * 1024 * 1024;
+/// How long connecting may take, and the answer to what is not on the clock.
+const ANSWER_WITHIN: Duration = Duration::from_secs(30);
 
 /// A connection.
 pub struct Connection {
@@ -27,14 +31,17 @@ impl Connection {
     /// Connects.
     ///
     /// # Errors
-    /// Nobody listens.
+    /// Nobody listens, or nobody accepts within 30 s.
     pub async fn open(addr: SocketAddr) -> Result<Self> {
-        let stream = TcpStream::connect(addr).await.with_context(|| format!("connecting to {addr}"))?;
+        let connecting = || format!("connecting to {addr}");
+        let stream = timeout(ANSWER_WITHIN, TcpStream::connect(addr)).await.with_context(connecting)?;
+        let stream = stream.with_context(connecting)?;
         stream.set_nodelay(true)?;
         Ok(Self { stream, read: Vec::with_capacity(1_024) })
     }
 
-    /// Sends the bytes of a whole request and gives the answer's status.
+    /// Sends the bytes of a whole request and gives the answer's status. It has no deadline of its own: whoever is on the
+    /// clock has one.
     ///
     /// # Errors
     /// The connection broke, or the answer is not one of this protocol.
@@ -45,11 +52,12 @@ impl Connection {
     /// `GET` with a bearer's token (none if empty): the answer's body, if it is a 200.
     ///
     /// # Errors
-    /// As [`Connection::call`]; any other status.
+    /// As [`Connection::call`]; any other status; more than 30 s.
     pub async fn get(&mut self, path: &str, token: &str) -> Result<String> {
         let bearer = if token.is_empty() { String::new() } else { format!("authorization: Bearer {token}\r\n") };
         let request = format!("GET {path} HTTP/1.1\r\nhost: loadtest\r\n{bearer}\r\n");
-        let head = self.exchange(request.as_bytes()).await?;
+        let head = timeout(ANSWER_WITHIN, self.exchange(request.as_bytes())).await;
+        let head = head.with_context(|| format!("GET {path} was not answered within {ANSWER_WITHIN:?}"))??;
         let body = String::from_utf8_lossy(&self.read[head.body_at..head.body_at + head.body_len]).into_owned();
         if head.status == 200 { Ok(body) } else { bail!("GET {path} was answered {}: {body}", head.status) }
     }
@@ -117,6 +125,15 @@ mod tests {
         }
         assert!(head_of(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n").is_err());
         assert!(head_of(b"HTTP/1.1\r\n\r\n").is_err());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_that_does_not_come_is_given_up() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let mut connection = Connection::open(listener.local_addr().unwrap()).await.unwrap();
+        let _silent = listener.accept().await.unwrap();
+        let error = connection.get("/readyz", "").await.unwrap_err();
+        assert!(format!("{error:#}").contains("GET /readyz was not answered within 30s"), "{error:#}");
     }
 
     #[test]

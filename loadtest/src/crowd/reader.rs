@@ -111,7 +111,7 @@ impl Thread {
                     }
                     Kind::Ping => pongs.extend(frames::client_pong(payload)),
                     Kind::Close => closed = Some(close_code(payload)),
-                    Kind::Other => {}
+                    Kind::Binary | Kind::Other => {}
                 })?;
             }
             if !pongs.is_empty() {

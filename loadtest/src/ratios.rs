@@ -27,6 +27,9 @@ use crate::server::Server;
 /// How long after the last answer the last event has been pushed, for certain.
 const PUSHED_AFTER: Duration = Duration::from_secs(1);
 
+/// What is measured as a share of what a bare server does.
+pub const NAMES: [&str; 8] = ["webhooks", "latency", "fanout", "memory", "stalled", "receipts", "sweep", "pace"];
+
 /// Runs a scenario and tells what it found.
 ///
 /// # Errors
