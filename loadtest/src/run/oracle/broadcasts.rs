@@ -134,21 +134,16 @@ impl One<'_> {
         }
         let waiting = self.recipients.iter().filter(|one| WAITS.contains(&&*one.state)).count();
         let over = self.shown["status"] == "sent" || self.evidence.rest.is_none();
-        let may_wait = || is_used_up(self.evidence, self.sent.number) || self.is_halted();
+        let may_wait = || is_used_up(self.evidence, self.sent.number);
         if self.recipients.len() as u64 == self.sent.audience && (waiting == 0 || !over || may_wait()) {
             rule.kept();
         } else {
             rule.broken(|| {
                 let (id, audience, of) = (&self.sent.id, self.sent.audience, self.recipients.len());
-                format!("{id} is for {audience} and has {of} recipients, {waiting} of whom wait")
+                let (status, reasons) = (&self.shown["status"], &self.shown["reasons"]);
+                format!("{id} ({status} {reasons}) is for {audience} and has {of} recipients, {waiting} of whom wait")
             });
         }
-    }
-
-    /// Whether the server itself holds it until a person has looked: too many failed or said STOP, say.
-    fn is_halted(&self) -> bool {
-        let reasons = self.shown["reasons"].as_array().into_iter().flatten();
-        self.shown["status"] == "paused" && reasons.into_iter().any(|reason| *reason != "user")
     }
 
     fn look_at_pause(&self, rule: &mut Rule) {
