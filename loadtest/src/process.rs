@@ -139,6 +139,24 @@ fn address_of(text: &str) -> Option<SocketAddr> {
     text.strip_prefix("http://").unwrap_or(text).parse().ok()
 }
 
+/// A free address on loopback for a server that may be ended and started on it again. Its port is below those that the
+/// kernel gives to outgoing connections: one of these could have it while the server is away.
+///
+/// # Errors
+/// None is free.
+pub fn free_addr() -> Result<SocketAddr> {
+    const PORTS: std::ops::Range<u16> = 10_240..32_000;
+    // Several drivers on one machine begin at places of their own.
+    let first = std::process::id().wrapping_mul(97);
+    for place in PORTS {
+        let port = PORTS.start + ((first + u32::from(place)) % u32::from(PORTS.end - PORTS.start)) as u16;
+        if let Ok(addr) = std::net::TcpListener::bind(("127.0.0.1", port)).and_then(|listener| listener.local_addr()) {
+            return Ok(addr);
+        }
+    }
+    bail!("no port from {} to {} is free", PORTS.start, PORTS.end)
+}
+
 /// A folder that is removed with everything in it.
 pub struct Folder(PathBuf);
 
@@ -170,6 +188,13 @@ impl Drop for Folder {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_free_address_can_be_listened_on() {
+        let addr = free_addr().unwrap();
+        assert!((10_240..32_000).contains(&addr.port()));
+        drop(std::net::TcpListener::bind(addr).unwrap());
+    }
 
     #[test]
     fn addresses_are_read_with_or_without_a_scheme() {

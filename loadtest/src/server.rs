@@ -15,14 +15,14 @@ use tokio::time::{Instant, sleep, timeout};
 use crate::deliveries::Deliveries;
 use crate::machine;
 use crate::options::Options;
-use crate::process::Started;
+use crate::process::{Started, free_addr};
 use crate::wire::Connection;
 
 /// Settings of the first start, which seeds the sandbox workspace and stops again.
 const SEEDING: [&str; 4] =
     ["server.listen=127.0.0.1:0", "sandbox.listen=127.0.0.1:0", "sandbox.customers_per_minute=0", "seed.contacts=0"];
 /// Settings of the start that is measured. Without the sandbox no line is shown for each event.
-const MEASURED: [&str; 2] = ["server.listen=127.0.0.1:0", "sandbox.enabled=false"];
+const MEASURED: &str = "sandbox.enabled=false";
 
 /// The variable that orders faults of a server that was built for that.
 const BROKEN: &str = "TIDEGATE_BROKEN";
@@ -69,8 +69,9 @@ impl Server {
         let of_store = |setting: &&str| setting.starts_with("store.") || setting.starts_with("cql.");
         let store = options.settings.iter().map(String::as_str).filter(of_store);
         let asked = options.settings.iter().map(String::as_str);
-        let settings: Vec<String> =
-            MEASURED.into_iter().chain(settings.iter().copied()).chain(asked).map(str::to_owned).collect();
+        let listen = format!("server.listen={}", free_addr()?);
+        let settings = [&*listen, MEASURED].into_iter().chain(settings.iter().copied()).chain(asked);
+        let settings: Vec<String> = settings.map(str::to_owned).collect();
         let launch =
             Launch { program: options.server.clone(), data: data.clone(), folder: folder.to_owned(), settings };
         let mut seeding = Started::new("seeding", launch.command(SEEDING.into_iter().chain(store)), folder)?;

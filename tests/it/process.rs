@@ -6,6 +6,7 @@ pub(crate) mod tenant;
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use tidegate::app::Tokens;
@@ -25,9 +26,21 @@ pub(crate) struct Process {
     pub(crate) addr: SocketAddr,
 }
 
-/// A port that nothing listens on.
+/// An address for a server that is started on it again and again. Its port is below those that the kernel gives to
+/// outgoing connections: one of these could have it while the server is away.
 pub(crate) fn free_addr() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a free port")
+    /// Ports that are tried in turn, those of each process from a place of its own.
+    const PORTS: std::ops::Range<u32> = 10_240..32_000;
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let first = std::process::id().wrapping_mul(97);
+    for _ in PORTS {
+        let place = first.wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed)) % PORTS.len() as u32;
+        let port = u16::try_from(PORTS.start + place).expect("a port is 16 bits");
+        if let Ok(addr) = TcpListener::bind(("127.0.0.1", port)).and_then(|listener| listener.local_addr()) {
+            return addr;
+        }
+    }
+    panic!("no port is free");
 }
 
 impl Process {

@@ -22,6 +22,8 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 /// How long the provider may be asked to wait for what it owes.
 const DRAIN_MIN: Duration = Duration::from_secs(1);
 const DRAIN_MAX: Duration = Duration::from_secs(120);
+/// How long the last answers may take to leave: the pair of a number and a customer has a pause of seconds.
+const SENT_WITHIN: Duration = Duration::from_secs(20);
 /// How long after that all who may see a message may take to be told: what a server set aside is taken later.
 const TOLD_WITHIN: Duration = Duration::from_secs(20);
 /// Conversations in which nothing was written for longer were there before the run. Those whose window is shut wrote 25
@@ -52,12 +54,16 @@ pub(super) async fn drain(
     if moves.is_some() {
         return Ok(moves);
     }
-    // Receipts first, then what they change.
+    // Answers first, then the receipts of the last of them, then what these change.
+    let sent_by = Instant::now() + SENT_WITHIN;
+    while !all_sent(tape) && Instant::now() < sent_by {
+        sleep(LOOK_EVERY).await;
+    }
     let left = end.saturating_duration_since(Instant::now()).clamp(DRAIN_MIN, DRAIN_MAX);
     let order = json!({"deadline_ms": left.as_millis() as u64});
     let counts = provider.post_lasting("/control/drain", &order, left).await?;
     let told_by = Instant::now() + TOLD_WITHIN;
-    while !(all_told(tape) && all_sent(tape)) && Instant::now() < told_by {
+    while !all_told(tape) && Instant::now() < told_by {
         sleep(LOOK_EVERY).await;
     }
     sleep(SETTLES).await;
