@@ -276,8 +276,7 @@ impl Run {
             seen.judged_from = Some((tally, opted_out));
         } else {
             let (before, opted_out_before) = seen.judged_from.unwrap_or_default();
-            let (since, opted_out) = (tally.since(&before), opted_out.saturating_sub(opted_out_before));
-            if let Some(reason) = guard::judge(&since, opted_out) {
+            if let Some(reason) = guard::judge(&tally, &before, opted_out.saturating_sub(opted_out_before)) {
                 self.halt(reason).await;
             }
             let quality = |number: &Number| number.quality.map(|(_, quality)| quality);

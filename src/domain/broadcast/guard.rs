@@ -11,20 +11,31 @@ pub const OPT_OUTS_PERMILLE: u32 = 10;
 /// Failures among those it was sent to, in thousandths: more halt it.
 pub const FAILURES_PERMILLE: u32 = 100;
 
-/// Why a broadcast with these counts is to be halted; none where it may go on. `opted_out` are those who have it and
-/// withdrew their consent since.
+/// Why a broadcast with these counts is to be halted; none where it may go on. Only what came since somebody last looked is
+/// judged: `before` is how it stood then, `opted_out` are those who have it and withdrew their consent since.
+///
+/// Who had left is subtracted as a whole and not state by state: one who had it then and has read it since is no new one.
 #[must_use]
-pub fn judge(tally: &Tally, opted_out: u32) -> Option<HaltReason> {
+pub fn judge(tally: &Tally, before: &Tally, opted_out: u32) -> Option<HaltReason> {
     let over = |part: u32, whole: u32, permille: u32| u64::from(part) * 1_000 > u64::from(whole) * u64::from(permille);
-    let failed = tally.of(RecipientState::Failed);
-    let sent = failed + tally.of(RecipientState::Accepted) + tally.of(RecipientState::Sent) + tally.delivered();
+    let since = |of: fn(&Tally) -> u32| of(tally).saturating_sub(of(before));
+    let (sent, delivered, failed) = (since(left), since(Tally::delivered), since(failed));
     if sent < JUDGED_AFTER {
         return None;
     }
-    if over(opted_out, tally.delivered(), OPT_OUTS_PERMILLE) {
+    if over(opted_out, delivered, OPT_OUTS_PERMILLE) {
         return Some(HaltReason::OptOuts);
     }
     over(failed, sent, FAILURES_PERMILLE).then_some(HaltReason::ErrorRate)
+}
+
+fn failed(tally: &Tally) -> u32 {
+    tally.of(RecipientState::Failed)
+}
+
+/// All that were sent, whatever became of them.
+fn left(tally: &Tally) -> u32 {
+    failed(tally) + tally.of(RecipientState::Accepted) + tally.of(RecipientState::Sent) + tally.delivered()
 }
 
 #[cfg(test)]
@@ -59,7 +70,21 @@ mod tests {
             (&[], 0, None),
         ];
         for (states, opted_out, halted) in cases {
-            assert_eq!(judge(&tally(states), opted_out), halted, "{states:?} and {opted_out}");
+            assert_eq!(judge(&tally(states), &Tally::default(), opted_out), halted, "{states:?} and {opted_out}");
         }
+    }
+
+    #[test]
+    fn who_had_it_before_and_reads_it_since_is_judged_once() {
+        use RecipientState::{Accepted, Delivered, Failed, Read};
+        let before = tally(&[(Accepted, 300), (Delivered, 600)]);
+        // Nobody new has it: the same people read it.
+        assert_eq!(judge(&tally(&[(Delivered, 300), (Read, 600)]), &before, 5), None);
+        // Two hundred more have, and three of those who have it went.
+        let more = tally(&[(Delivered, 400), (Read, 700)]);
+        assert_eq!(judge(&more, &before, 5), None, "five of five hundred delivered since");
+        assert_eq!(judge(&more, &before, 6), Some(HaltReason::OptOuts));
+        let failing = tally(&[(Accepted, 300), (Read, 600), (Failed, 200)]);
+        assert_eq!(judge(&failing, &before, 0), Some(HaltReason::ErrorRate));
     }
 }

@@ -57,17 +57,6 @@ impl Tally {
         self.of(RecipientState::Delivered) + self.of(RecipientState::Read)
     }
 
-    /// What came to be since `before`: each count less what it was then.
-    #[must_use]
-    pub fn since(&self, before: &Self) -> Self {
-        let mut since = *self;
-        for (count, before) in since.states.iter_mut().zip(before.states) {
-            *count = count.saturating_sub(before);
-        }
-        since.replied = since.replied.saturating_sub(before.replied);
-        since
-    }
-
     /// Moves one recipient.
     pub(super) fn change(&mut self, before: RecipientState, after: RecipientState) {
         if before != after {
