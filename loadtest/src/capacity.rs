@@ -11,6 +11,8 @@ use crate::{run, shelf};
 
 /// The generator's CPU in its busiest second, in percent of its one core, above which nothing is said about the server.
 pub const CPU_MAX: f64 = 90.0;
+/// The rule that a server breaks by being too slow: under more than it carries it is no fault.
+const IN_TIME: &str = "came_to_rest";
 /// How often the rate is doubled at most, and how often the distance is halved.
 const DOUBLINGS: u32 = 8;
 const HALVINGS: u32 = 4;
@@ -33,7 +35,8 @@ pub struct Tried {
 pub enum Outcome {
     /// The server carried it.
     Held,
-    /// It did not: a threshold was missed, or so much waited for its answers that the rest was dropped.
+    /// It did not: a threshold was missed, so much waited for its answers that the rest was dropped, or it was not through
+    /// in time.
     Missed,
     /// The generator was the limit: nothing is known of the server.
     Unknown,
@@ -45,10 +48,11 @@ impl Outcome {
     /// Of a run's document.
     #[must_use]
     pub fn of(document: &Document) -> Self {
-        let wrong = document.rules.iter().any(|rule| rule.violations > 0);
+        let wrong = document.rules.iter().any(|rule| rule.violations > 0 && rule.rule != IN_TIME);
+        let is_late = document.generator.lag.p99_us > Bounds::default().lag_p99_us;
         match document.verdict {
             _ if wrong => Self::Wrong,
-            _ if busiest_cpu(document) > CPU_MAX => Self::Unknown,
+            _ if is_late || busiest_cpu(document) > CPU_MAX => Self::Unknown,
             Verdict::Invalid if is_backed_up(document) => Self::Missed,
             Verdict::Invalid => Self::Unknown,
             Verdict::Failed => Self::Missed,
@@ -76,13 +80,11 @@ fn busiest_cpu(document: &Document) -> f64 {
     points.map(|(_, percent)| *percent).fold(0.0, f64::max)
 }
 
-/// Whether work was dropped by a generator that was on time: then it was the server that did not keep up, and what waited
-/// for it filled the generator's queues.
+/// Whether a generator that was on time dropped work: then it was the server that did not keep up, and what waited for it
+/// filled the generator's queues. What is dropped is one reason against the generator; with a second one it may have been
+/// the limit.
 fn is_backed_up(document: &Document) -> bool {
-    let generator = &document.generator;
-    let is_late = generator.lag.p99_us > Bounds::default().lag_p99_us;
-    // What is dropped is one reason against the generator; with a second one it may have been the limit.
-    generator.dropped > 0 && !is_late && generator.invalid_because.len() == 1
+    document.generator.dropped > 0 && document.generator.invalid_because.len() == 1
 }
 
 /// Why a rate did not hold, in a sentence; empty where it did.
@@ -99,7 +101,9 @@ fn why(document: &Document, outcome: Outcome) -> String {
         Outcome::Unknown if busiest_cpu(document) > CPU_MAX => {
             format!("the generator used {:.0} % of its core in its busiest second.", busiest_cpu(document))
         }
-        _ => document.reasons.first().cloned().unwrap_or_default(),
+        // Its lag stands behind what it dropped.
+        Outcome::Unknown => generator.invalid_because.last().cloned().unwrap_or_default(),
+        Outcome::Missed | Outcome::Wrong => document.reasons.first().cloned().unwrap_or_default(),
     }
 }
 
@@ -287,12 +291,25 @@ mod tests {
             assert_eq!(Outcome::of(&document), expected, "{dropped} {lag} {cpu:?}");
             assert_eq!(why(&document, expected).is_empty(), expected == Outcome::Held);
         }
-        let mut wrong = document(5, 200_000, &[0.0; 4]);
-        let mut rule = Rule::new("lost", "");
-        rule.broken(|| "one".into());
-        wrong.rules.push(rule);
-        wrong.judge(&[], &Bounds::default());
-        assert_eq!(Outcome::of(&wrong), Outcome::Wrong);
+    }
+
+    #[test]
+    fn a_broken_rule_is_wrong_at_any_rate_unless_it_is_about_time() {
+        for (rules, lag, expected) in [
+            (&["lost"][..], 200_000, Outcome::Wrong),
+            (&["came_to_rest", "lost"], 0, Outcome::Wrong),
+            (&["came_to_rest"], 0, Outcome::Missed),
+            (&["came_to_rest"], 200_000, Outcome::Unknown),
+        ] {
+            let mut document = document(5, lag, &[0.0; 4]);
+            for name in rules {
+                let mut rule = Rule::new(*name, "");
+                rule.broken(|| "one".into());
+                document.rules.push(rule);
+            }
+            document.judge(&[], &Bounds::default());
+            assert_eq!(Outcome::of(&document), expected, "{rules:?} {lag}");
+        }
     }
 
     #[test]
