@@ -1,8 +1,9 @@
-//! Tidegate's load driver: starts a server of its own, drives it over HTTP and websocket, counts that the work
-//! was done, and tells each figure as a share of what a bare server does in the same run.
+//! Tidegate's load driver: starts a server of its own and drives it over HTTP and websocket. Scenarios play everybody's
+//! roles and are judged message by message; ratios tell each figure as a share of what a bare server does in the same run.
 
 pub mod arrivals;
 pub mod bare;
+mod brand;
 pub mod capacity;
 pub mod chance;
 pub mod compare;

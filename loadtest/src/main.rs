@@ -110,10 +110,15 @@ async fn all_ratios(options: &Options) -> Result<bool> {
     let mut reports = Vec::new();
     for name in ratios::NAMES {
         let report = ratios::run(name, options).await.with_context(|| format!("measuring {name}"))?;
-        say(&if options.json { report.json()? } else { report.text() })?;
+        if !options.json {
+            say(&report.text())?;
+        }
         reports.push(report);
     }
-    if !options.json {
+    if options.json {
+        let all = reports.iter().map(Report::json).collect::<Result<Vec<_>, _>>()?;
+        say(&format!("[{}]", all.join(",\n")))?;
+    } else {
         say(&format!("\n{}", marks_of(&reports)))?;
     }
     Ok(reports.iter().all(Report::is_sound))

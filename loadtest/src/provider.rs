@@ -133,8 +133,3 @@ async fn until_ended(is_child: bool, addr: SocketAddr) -> Result<()> {
     drop(kept);
     ended
 }
-
-#[expect(clippy::disallowed_methods, reason = "the provider's time is the world's")]
-fn epoch_ms() -> u64 {
-    std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64)
-}

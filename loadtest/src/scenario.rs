@@ -133,6 +133,16 @@ mod tests {
     }
 
     #[test]
+    fn the_example_of_the_page_is_a_scenario_in_both_forms() {
+        let page = include_str!("../README.md");
+        let (_, rest) = page.split_once("```toml\n").unwrap();
+        let (example, _) = rest.split_once("```").unwrap();
+        let whole = read(example, false).unwrap();
+        assert!(!whole.customers.is_empty() && !whole.trouble.is_empty());
+        assert!(read(example, true).unwrap().seconds < whole.seconds);
+    }
+
+    #[test]
     fn a_scenario_comes_back_from_what_a_report_holds_of_it() {
         for (name, short) in NAMES.iter().flat_map(|name| [(*name, false), (*name, true)]) {
             let mut scenario = find(name, short).unwrap();

@@ -22,6 +22,7 @@ use super::send::Send;
 use super::sent::{Sent, Word};
 use super::told::{Counts, Line, NumberCounts, Tally};
 use super::verdict::{self, Outcome};
+use crate::deliveries::epoch_millis;
 
 /// Sends that are kept.
 const SENDS_MAX: usize = 10_000_000;
@@ -108,7 +109,7 @@ impl Names {
 impl Book {
     /// An empty one; it begins now.
     pub(super) fn new() -> Self {
-        let began_ms = super::epoch_ms();
+        let began_ms = epoch_millis();
         Self {
             run: format!("{began_ms:011x}{:06x}", std::process::id()),
             round: 0,

@@ -14,6 +14,7 @@ use tokio::time::{Instant, sleep};
 use self::sides::{Side, tell};
 use super::people::{self, People};
 use crate::bare::sink::{BEGIN, Begin, COUNTED, Counted, DIFFERENT, Target};
+use crate::brand::provider_id;
 use crate::machine::cpu_seconds;
 use crate::options::Options;
 use crate::process::Folder;
@@ -59,7 +60,7 @@ pub(super) async fn run(options: &Options) -> Result<Report> {
         Sweep { server, sink: Rest::open(sink.addr, "").await?, rest, people, at_most, keep: false, done: 0 };
     let raw = Raw {
         addr: sink.addr,
-        path: format!("/v25.0/{}/messages", people::provider_id(0)),
+        path: format!("/v25.0/{}/messages", provider_id(0)),
         body: Bytes::from_static(FIXED_BODY.as_bytes()),
         connections,
         sends: recipients,
@@ -332,6 +333,7 @@ impl Sweep {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::brand::TEMPLATE;
 
     fn shown(counts: &Value, status: &str) -> Shown {
         Shown::of(10, &json!({"status": status, "counts": counts}))
@@ -350,7 +352,7 @@ mod tests {
     #[test]
     fn the_fixed_body_is_json_with_a_token() {
         let body: Value = serde_json::from_str(FIXED_BODY).unwrap();
-        assert_eq!(body["template"]["name"], people::TEMPLATE);
+        assert_eq!(body["template"]["name"], TEMPLATE);
         assert!(body["biz_opaque_callback_data"].as_str().is_some_and(|token| token.starts_with("b1.")));
     }
 

@@ -35,15 +35,15 @@ const CONVERSATIONS_MAX: usize = 5_000;
 
 /// One agent.
 pub(super) struct Agent {
-    pub(super) tape: Rc<Tape>,
-    pub(super) addr: SocketAddr,
+    tape: Rc<Tape>,
+    addr: SocketAddr,
     /// Its place among all agents, and among those of its kind; how many of its kind see what it sees, and its place there.
-    pub(super) index: usize,
-    pub(super) rank_of_kind: u64,
-    pub(super) of_kind: u64,
-    pub(super) kind: Rc<Agents>,
-    pub(super) token: String,
-    pub(super) chance: Chance,
+    index: usize,
+    rank_of_kind: u64,
+    of_kind: u64,
+    kind: Rc<Agents>,
+    token: String,
+    chance: Chance,
     queue: RefCell<VecDeque<usize>>,
     /// Answers that were sent and are not answered.
     pending: RefCell<BTreeSet<usize>>,

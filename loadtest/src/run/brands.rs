@@ -1,24 +1,22 @@
 //! The brand writes to its customers: a broadcast of each of some numbers, published together, perhaps paused.
 
 use std::fmt::Write as _;
+use std::ops::Range;
 use std::rc::Rc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, sleep_until};
 
 use super::agents::secs;
-use super::stage::{BUSINESS_ID, NumberPlace, contacts, text};
+use super::stage::NumberPlace;
 use super::tape::{Sent, Tape};
+use crate::brand;
 use crate::rest::{Refused, Rest};
 use crate::scenario::{Broadcast, Scenario};
 
-/// The template that is sent.
-const TEMPLATE: &str = "order_on_its_way";
-/// Contacts of one request.
-const CONTACTS_MAX: u32 = 1_000;
 /// Pauses between attempts while the server is away, and how many.
 const AGAIN_AFTER: Duration = Duration::from_millis(200);
 const AGAIN_MAX: u32 = 300;
@@ -28,56 +26,24 @@ pub(super) async fn prepare(rest: &mut Rest, scenario: &Scenario, numbers: &[Num
     if scenario.broadcasts.is_empty() {
         return Ok(Vec::new());
     }
-    let template = json!({
-        "name": TEMPLATE, "language": "en_US", "category": "utility", "business_id": BUSINESS_ID,
-        "components": [{
-            "type": "BODY", "text": "Hello {{1}}, your order {{2}} is on its way.",
-            "example": {"body_text": [["Ada", "1042"]]},
-        }],
-    });
-    rest.post("/v1/templates", &template).await?;
+    brand::template(rest).await?;
     let mut all = Vec::new();
     for (index, broadcast) in scenario.broadcasts.iter().enumerate() {
         let mut drafts = Vec::new();
-        for (number, place) in numbers.iter().enumerate().take(broadcast.numbers as usize) {
-            let audience = share(broadcast.recipients, broadcast.numbers, number as u32);
-            let list = rest.post("/v1/lists", &json!({"name": format!("List {index} of {number}")})).await?;
-            let list = text(&list, "id")?;
-            let mut made = 0;
-            while made < audience {
-                let count = CONTACTS_MAX.min(audience - made);
-                let ids = contacts(rest, lines(index, number, made..made + count), count).await?;
-                rest.post(&format!("/v1/lists/{list}/members"), &json!({"add": ids})).await?;
-                made += count;
-            }
-            let draft = rest.post("/v1/broadcasts", &draft(&format!("{index} of {number}"), place, &list)).await?;
-            let id = text(&draft, "id")?;
-            drafts.push(Sent { id, number: number as u32, audience: u64::from(audience), ..Sent::default() });
+        let shares = brand::shares(u64::from(broadcast.recipients), u64::from(broadcast.numbers));
+        for (number, (place, audience)) in (0..).zip(numbers.iter().zip(shares)) {
+            let of = |people| lines(index, number, people);
+            let list = brand::list(rest, &format!("List {index} of {number}"), 0..audience, of).await?;
+            let id = brand::draft(rest, &format!("{index} of {number}"), &place.account, &[&list]).await?;
+            drafts.push(Sent { id, number, audience, ..Sent::default() });
         }
         all.push(drafts);
     }
     Ok(all)
 }
 
-fn draft(name: &str, number: &NumberPlace, list: &str) -> Value {
-    let parameters =
-        [json!({"type": "text", "text": "{{first_name|friend}}"}), json!({"type": "text", "text": "1042"})];
-    json!({
-        "name": name, "account": number.account, "audience": {"lists": [list]},
-        "content": {
-            "type": "template", "name": TEMPLATE, "language": "en_US",
-            "fills": [{"slot": {"type": "body"}, "parameters": parameters}],
-        },
-    })
-}
-
-/// As even as it can be.
-const fn share(all: u32, parts: u32, part: u32) -> u32 {
-    all / parts + (part < all % parts) as u32
-}
-
 /// Contacts as lines of the bulk route, each with an address of its own.
-fn lines(broadcast: usize, number: usize, people: std::ops::Range<u32>) -> String {
+fn lines(broadcast: usize, number: u32, people: Range<u64>) -> String {
     let mut lines = String::new();
     for person in people {
         // Writing to a string cannot fail.
@@ -90,12 +56,7 @@ fn lines(broadcast: usize, number: usize, people: std::ops::Range<u32>) -> Strin
 }
 
 /// Publishes the drafts of a broadcast at its time, and pauses them for a while if it says so.
-pub(super) fn start(
-    tape: &Rc<Tape>,
-    broadcast: Broadcast,
-    places: std::ops::Range<usize>,
-    mut rest: Rest,
-) -> JoinHandle<()> {
+pub(super) fn start(tape: &Rc<Tape>, broadcast: Broadcast, places: Range<usize>, mut rest: Rest) -> JoinHandle<()> {
     let tape = Rc::clone(tape);
     tokio::task::spawn_local(async move {
         if let Err(error) = go_out(&tape, &broadcast, places, &mut rest).await {
@@ -104,7 +65,7 @@ pub(super) fn start(
     })
 }
 
-async fn go_out(tape: &Tape, broadcast: &Broadcast, places: std::ops::Range<usize>, rest: &mut Rest) -> Result<()> {
+async fn go_out(tape: &Tape, broadcast: &Broadcast, places: Range<usize>, rest: &mut Rest) -> Result<()> {
     sleep_until(tape.begun() + secs(broadcast.at_s)).await;
     tape.mark(format!("{} broadcasts published", places.len()));
     for place in places.clone() {
@@ -157,12 +118,9 @@ async fn ask(tape: &Tape, rest: &mut Rest, place: usize, order: &str) -> Result<
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use serde_json::Value;
 
-    #[test]
-    fn shares_add_up() {
-        assert_eq!((0..3).map(|part| share(10, 3, part)).collect::<Vec<_>>(), [4, 3, 3]);
-    }
+    use super::*;
 
     #[test]
     fn each_contact_has_an_address_of_its_own() {

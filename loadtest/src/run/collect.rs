@@ -12,7 +12,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use tokio::time::timeout;
 
-use super::stage::text;
+use crate::brand::text;
 use crate::rest::Rest;
 
 /// Connections that read threads.

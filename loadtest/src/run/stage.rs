@@ -3,27 +3,21 @@
 use std::path::Path;
 use std::process::Command;
 
-use anyhow::{Context, Result, bail};
-use hyper::Method;
-use serde_json::{Value, json};
+use anyhow::{Context, Result};
+use serde_json::json;
 
 use super::brands;
 use super::tape::Sent;
+use crate::brand::{self, ACCESS_TOKEN, BUSINESS_ID, NewNumber, provider_id, text};
 use crate::options::Options;
 use crate::process::Started;
 use crate::rest::Rest;
-use crate::scenario::{Scenario, Sees};
+use crate::scenario::{Scenario, Sees, Workspace};
 use crate::server::Server;
 use crate::webhook::Number;
 
-/// The business account that all numbers are of.
-pub(super) const BUSINESS_ID: &str = "209900112233445";
-/// Numbers of a portfolio.
-pub(super) const PORTFOLIO: u32 = 10;
 /// What people write for any of them.
 const DISPLAY: &str = "15550783881";
-/// What the server shows the provider.
-const ACCESS_TOKEN: &str = "sandbox-access-token";
 
 /// A number that is connected.
 #[derive(Clone, Debug)]
@@ -95,11 +89,6 @@ impl Provider {
     }
 }
 
-/// The provider's id of a number, by its place.
-fn provider_id(index: u32) -> String {
-    format!("2065403522{index:05}")
-}
-
 /// Connects the numbers to the provider, ten a portfolio.
 async fn connect(
     rest: &mut Rest,
@@ -110,24 +99,10 @@ async fn connect(
     let workspace = &scenario.workspace;
     let mut numbers = Vec::new();
     for index in 0..workspace.numbers {
-        let provider_id = provider_id(index);
-        let account = json!({
-            "channel": "whatsapp",
-            "app": server.token("APP")?,
-            "provider_id": provider_id,
-            "business_id": BUSINESS_ID,
-            "portfolio": format!("loadtest-{}", index / PORTFOLIO),
-            "base_url": format!("http://{}/v25.0", provider.rest.addr()),
-            "access_token": ACCESS_TOKEN,
-            "rate_per_second": workspace.rate_per_second,
-        });
-        let connected = rest.post("/v1/accounts", &account).await?;
-        if index.is_multiple_of(PORTFOLIO) {
-            let limit = text(&connected, "limit_scope")?;
-            let tier = if workspace.tier == 0 { json!("unlimited") } else { json!(workspace.tier) };
-            rest.put(&format!("/v1/limits/{limit}/tier"), &json!({"tier": tier})).await?;
-        }
-        numbers.push(NumberPlace { account: text(&connected, "id")?, provider_id });
+        let (app, provider) = (server.token("APP")?, provider.rest.addr());
+        let Workspace { rate_per_second, tier, .. } = *workspace;
+        let account = brand::connect(rest, &NewNumber { app, index, provider, rate_per_second, tier }).await?;
+        numbers.push(NumberPlace { account, provider_id: provider_id(index) });
     }
     Ok(numbers)
 }
@@ -167,19 +142,4 @@ async fn admit(
         all.push(tokens);
     }
     Ok(all)
-}
-
-/// Makes contacts and tells their ids.
-pub(super) async fn contacts(rest: &mut Rest, lines: String, count: u32) -> Result<Vec<String>> {
-    let made = rest.text(Method::POST, "/v1/contacts/bulk", lines.into()).await?;
-    let ids = made.lines().map(|line| text(&serde_json::from_str(line)?, "id").with_context(|| line.to_owned()));
-    let ids = ids.collect::<Result<Vec<_>>>()?;
-    if ids.len() as u32 != count {
-        bail!("{} of {count} contacts were made", ids.len());
-    }
-    Ok(ids)
-}
-
-pub(super) fn text(shown: &Value, field: &str) -> Result<String> {
-    shown[field].as_str().map(str::to_owned).with_context(|| format!("`{field}` in {shown}"))
 }

@@ -15,6 +15,8 @@ use crate::run::tape::Sent;
 
 /// What was claimed when a pause was answered may leave for so long: two blocks of about a second.
 const PAUSE_MS: u64 = 2_500;
+/// States of those who are still to be written to.
+const WAITS: [&str; 2] = ["pending", "attempting"];
 
 /// A broadcast, with what is known of it.
 struct One<'a> {
@@ -160,6 +162,3 @@ impl One<'_> {
         }
     }
 }
-
-/// States of those who are still to be written to.
-const WAITS: [&str; 2] = ["pending", "attempting"];

@@ -3,8 +3,8 @@
 use std::collections::{HashMap, HashSet};
 
 use super::Evidence;
+use crate::brand::PORTFOLIO;
 use crate::document::Rule;
-use crate::run::stage::PORTFOLIO;
 
 pub(super) fn judge(evidence: &Evidence) -> Vec<Rule> {
     vec![above_rate(evidence), over_limit(evidence)]
