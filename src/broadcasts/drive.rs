@@ -11,10 +11,11 @@ use super::run::{Run, Steered};
 use super::tell;
 use super::totals::Totals;
 use crate::domain::broadcast::chunk::{Chunk, ChunkCommand, Ending, Frozen};
+use crate::domain::broadcast::guard::{self, Standing};
 use crate::domain::broadcast::job::{
     Broadcast, BroadcastCommand, Doubtful, FrozenAudience, HaltReason, SLOT_AUDIENCE, SLOT_MESSAGE, Status,
 };
-use crate::domain::broadcast::{CHUNK_MAX, CompiledMessage, RecipientState, Tally, guard};
+use crate::domain::broadcast::{CHUNK_MAX, CompiledMessage, RecipientState};
 use crate::domain::entity::{Entity, EntityKind};
 use crate::domain::ids::WorkspaceId;
 use crate::domain::inbound::Quality;
@@ -74,8 +75,8 @@ impl Broadcasts {
 struct Seen {
     /// Since when the provider does not answer.
     down_since: Option<tokio::time::Instant>,
-    /// The counts, and how many had opted out, when somebody last resumed it.
-    judged_from: Option<(Tally, u32)>,
+    /// How it stood when somebody last resumed it.
+    judged_from: Option<Standing>,
     /// Its chunks have ended.
     ended: bool,
     /// What was last told of its progress.
@@ -273,10 +274,10 @@ impl Run {
         }
         if !steered.may_send {
             // Whoever resumes it has seen the harm done so far: only what comes after is judged.
-            seen.judged_from = Some((tally, opted_out));
+            seen.judged_from = Some(Standing { tally, opted_out });
         } else {
-            let (before, opted_out_before) = seen.judged_from.unwrap_or_default();
-            if let Some(reason) = guard::judge(&tally, &before, opted_out.saturating_sub(opted_out_before)) {
+            let now = Standing { tally, opted_out };
+            if let Some(reason) = guard::judge(&now, &seen.judged_from.unwrap_or_default()) {
                 self.halt(reason).await;
             }
             let quality = |number: &Number| number.quality.map(|(_, quality)| quality);

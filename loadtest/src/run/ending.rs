@@ -91,7 +91,7 @@ async fn still_moves(tape: &Tape, rest: &mut Rest, writing: &[JoinHandle<()>]) -
         let asked = timeout(ANSWER_WITHIN, rest.get(&format!("/v1/broadcasts/{id}"))).await;
         let Ok(Ok(shown)) = asked else { return Some(format!("{id} could not be read")) };
         if !rests(&shown) {
-            return Some(format!("{id} was `{}` and had recipients waiting", shown["status"].as_str().unwrap_or("?")));
+            return Some(format!("{id} was {} {} and had recipients waiting", shown["status"], shown["reasons"]));
         }
     }
     None

@@ -11,19 +11,31 @@ pub const OPT_OUTS_PERMILLE: u32 = 10;
 /// Failures among those it was sent to, in thousandths: more halt it.
 pub const FAILURES_PERMILLE: u32 = 100;
 
-/// Why a broadcast with these counts is to be halted; none where it may go on. Only what came since somebody last looked is
-/// judged: `before` is how it stood then, `opted_out` are those who have it and withdrew their consent since.
+/// How a broadcast stands: its counts, and how many have it and withdrew their consent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Standing {
+    /// The counts.
+    pub tally: Tally,
+    /// Those who have it and withdrew their consent.
+    pub opted_out: u32,
+}
+
+/// Why a broadcast is to be halted; none where it may go on. What came since somebody last looked is judged: `before` is how
+/// it stood then.
 ///
-/// Who had left is subtracted as a whole and not state by state: one who had it then and has read it since is no new one.
+/// Who had left is subtracted as a whole and not state by state: one who had it then and has read it since is no new one. An
+/// opt-out comes later than what it answers, and may be of somebody who had it before: it halts only where there are too
+/// many among all who have it, too.
 #[must_use]
-pub fn judge(tally: &Tally, before: &Tally, opted_out: u32) -> Option<HaltReason> {
+pub fn judge(now: &Standing, before: &Standing) -> Option<HaltReason> {
     let over = |part: u32, whole: u32, permille: u32| u64::from(part) * 1_000 > u64::from(whole) * u64::from(permille);
-    let since = |of: fn(&Tally) -> u32| of(tally).saturating_sub(of(before));
+    let since = |of: fn(&Tally) -> u32| of(&now.tally).saturating_sub(of(&before.tally));
+    let opted_out = now.opted_out.saturating_sub(before.opted_out);
     let (sent, delivered, failed) = (since(left), since(Tally::delivered), since(failed));
     if sent < JUDGED_AFTER {
         return None;
     }
-    if over(opted_out, delivered, OPT_OUTS_PERMILLE) {
+    if over(opted_out, delivered, OPT_OUTS_PERMILLE) && over(now.opted_out, now.tally.delivered(), OPT_OUTS_PERMILLE) {
         return Some(HaltReason::OptOuts);
     }
     over(failed, sent, FAILURES_PERMILLE).then_some(HaltReason::ErrorRate)
@@ -70,21 +82,33 @@ mod tests {
             (&[], 0, None),
         ];
         for (states, opted_out, halted) in cases {
-            assert_eq!(judge(&tally(states), &Tally::default(), opted_out), halted, "{states:?} and {opted_out}");
+            let now = Standing { tally: tally(states), opted_out };
+            assert_eq!(judge(&now, &Standing::default()), halted, "{states:?} and {opted_out}");
         }
     }
 
     #[test]
     fn who_had_it_before_and_reads_it_since_is_judged_once() {
         use RecipientState::{Accepted, Delivered, Failed, Read};
-        let before = tally(&[(Accepted, 300), (Delivered, 600)]);
+        let standing = |states, opted_out| Standing { tally: tally(states), opted_out };
+        // It was halted for seven of six hundred, and somebody let it go on.
+        let before = standing(&[(Accepted, 300), (Delivered, 600)], 7);
         // Nobody new has it: the same people read it.
-        assert_eq!(judge(&tally(&[(Delivered, 300), (Read, 600)]), &before, 5), None);
-        // Two hundred more have, and three of those who have it went.
-        let more = tally(&[(Delivered, 400), (Read, 700)]);
-        assert_eq!(judge(&more, &before, 5), None, "five of five hundred delivered since");
-        assert_eq!(judge(&more, &before, 6), Some(HaltReason::OptOuts));
-        let failing = tally(&[(Accepted, 300), (Read, 600), (Failed, 200)]);
-        assert_eq!(judge(&failing, &before, 0), Some(HaltReason::ErrorRate));
+        assert_eq!(judge(&standing(&[(Delivered, 300), (Read, 600)], 12), &before), None);
+        let more: Counts = &[(Delivered, 400), (Read, 700)];
+        assert_eq!(judge(&standing(more, 12), &before), None, "five of five hundred delivered since");
+        assert_eq!(judge(&standing(more, 13), &before), Some(HaltReason::OptOuts));
+        let failing: Counts = &[(Accepted, 300), (Read, 600), (Failed, 200)];
+        assert_eq!(judge(&standing(failing, 7), &before), Some(HaltReason::ErrorRate));
+    }
+
+    #[test]
+    fn a_late_opt_out_of_who_had_it_before_is_not_held_against_few_since() {
+        use RecipientState::{Accepted, Delivered};
+        let standing = |states, opted_out| Standing { tally: tally(states), opted_out };
+        let before = standing(&[(Delivered, 700)], 0);
+        // Of the two hundred that left since, fifty are delivered; three who had it before say STOP.
+        assert_eq!(judge(&standing(&[(Delivered, 750), (Accepted, 150)], 3), &before), None);
+        assert_eq!(judge(&standing(&[(Delivered, 750), (Accepted, 150)], 8), &before), Some(HaltReason::OptOuts));
     }
 }
