@@ -6,9 +6,10 @@
 
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, HashMap};
-use std::ops::Bound::{Excluded, Unbounded};
+use std::ops::Bound::{self, Excluded, Unbounded};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use self::held::{Held, Holder};
 use crate::domain::access::{Action, Grants, may};
 use crate::domain::conversation::{State, Summary};
 use crate::domain::ids::{AccountId, ConversationId, MemberId, TeamId, WorkspaceId};
@@ -95,8 +96,16 @@ pub struct InboxCount {
     pub unread: u64,
 }
 
-/// Lines that a count looks at, at most.
-const COUNTED_MAX: usize = 100_000;
+impl InboxCount {
+    fn add(&mut self, line: &Summary) {
+        self.conversations += 1;
+        self.unread += u64::from(line.unread);
+    }
+
+    const fn and(self, other: Self) -> Self {
+        Self { conversations: self.conversations + other.conversations, unread: self.unread + other.unread }
+    }
+}
 
 /// A place in a list: newest activity first, then by id.
 type Place = (Reverse<Timestamp>, ConversationId);
@@ -112,6 +121,7 @@ struct Lines {
     by_id: HashMap<ConversationId, Arc<Summary>>,
     /// Each list's places. A list that nothing is in is not kept.
     lists: HashMap<(Shelf, Whose), BTreeSet<Place>>,
+    held: Held,
 }
 
 type Part = HashMap<WorkspaceId, Lines>;
@@ -171,12 +181,24 @@ impl Inbox {
         found
     }
 
-    /// Counts what a reader may see of a list; of more than 100,000 conversations the rest is left out.
+    /// Counts what a reader may see of a list; `shelf` none is every state.
     #[must_use]
-    pub fn count(&self, workspace: WorkspaceId, grants: &Grants, query: InboxQuery, now: Timestamp) -> InboxCount {
-        let all = InboxQuery { limit: COUNTED_MAX, after: None, ..query };
-        let lines = self.list(workspace, grants, all, now);
-        InboxCount { conversations: lines.len(), unread: lines.iter().map(|line| u64::from(line.unread)).sum() }
+    pub fn count(
+        &self,
+        workspace: WorkspaceId,
+        grants: &Grants,
+        (shelf, whose): (Option<Shelf>, Whose),
+        now: Timestamp,
+    ) -> InboxCount {
+        let mut count = InboxCount::default();
+        for part in &self.parts {
+            let part = part.lock().unwrap_or_else(PoisonError::into_inner);
+            let Some(lines) = part.get(&workspace) else { continue };
+            for shelf in Shelf::ALL.into_iter().filter(|on| shelf.is_none_or(|wanted| wanted == *on)) {
+                count = count.and(lines.count(shelf, whose, grants, now));
+            }
+        }
+        count
     }
 
     /// How many conversations the index holds.
@@ -203,6 +225,7 @@ impl Inbox {
 
 impl Lines {
     fn put_on(&mut self, line: &Summary) {
+        self.held.add(line);
         let shelf = Shelf::of(line.state);
         for whose in all_whose(line) {
             self.lists.entry((shelf, whose)).or_default().insert(place(line));
@@ -210,6 +233,7 @@ impl Lines {
     }
 
     fn take_off(&mut self, line: &Summary) {
+        self.held.remove(line);
         let shelf = Shelf::of(line.state);
         for whose in all_whose(line) {
             let Some(list) = self.lists.get_mut(&(shelf, whose)) else { continue };
@@ -228,16 +252,39 @@ impl Lines {
         now: Timestamp,
     ) -> impl Iterator<Item = Arc<Summary>> + 'a {
         let after = query.after.map_or(Unbounded, |(at, id)| Excluded((Reverse(at), id)));
-        self.lists
-            .get(&(shelf, query.whose))
-            .into_iter()
-            .flat_map(move |list| list.range((after, Unbounded)))
-            .filter_map(|place| self.by_id.get(&place.1))
+        self.on(shelf, query.whose, after)
             .filter(move |line| query.channel.is_none_or(|channel| channel == line.channel))
             .filter(move |line| query.account.is_none_or(|account| account == line.account))
             .filter(move |line| may(grants, &line.subject(), Action::See, now))
             .take(query.limit)
             .cloned()
+    }
+
+    /// A list's lines from a place on, whoever may see them.
+    fn on(&self, shelf: Shelf, whose: Whose, from: Bound<Place>) -> impl Iterator<Item = &Arc<Summary>> {
+        let list = self.lists.get(&(shelf, whose)).into_iter();
+        list.flat_map(move |list| list.range((from, Unbounded))).filter_map(|place| self.by_id.get(&place.1))
+    }
+
+    fn count(&self, shelf: Shelf, whose: Whose, grants: &Grants, now: Timestamp) -> InboxCount {
+        let mut count = self.held.count(shelf, whose, grants, now);
+        let mut counted = |line: &Arc<Summary>| {
+            if may(grants, &line.subject(), Action::See, now) {
+                count.add(line);
+            }
+        };
+        if let Whose::Collaborator(_) | Whose::Mentioned(_) = whose {
+            self.on(shelf, whose, Unbounded).for_each(counted);
+            return count;
+        }
+        // Who was asked to a conversation of others sees it too.
+        let joined = self.on(shelf, Whose::Collaborator(grants.member), Unbounded);
+        let mentioned = self.on(shelf, Whose::Mentioned(grants.member), Unbounded);
+        joined
+            .chain(mentioned.filter(|line| !line.assignment.collaborators.contains(&grants.member)))
+            .filter(|line| Holder::of(line).is_in(whose) && !Holder::of(line).is_seen(grants, now))
+            .for_each(&mut counted);
+        count
     }
 }
 
@@ -257,5 +304,6 @@ fn all_whose(line: &Summary) -> impl Iterator<Item = Whose> {
         .chain(line.mentions.iter().map(|(member, _)| Whose::Mentioned(*member)))
 }
 
+mod held;
 #[cfg(test)]
 mod tests;

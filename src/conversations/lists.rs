@@ -126,14 +126,11 @@ impl Conversations {
         Ok((found, next))
     }
 
-    /// Counts every view. It looks at every line of the workspace: not for a thread that must not wait.
+    /// Counts every view. It looks at everybody who holds conversations: not for a thread that must not wait.
     #[must_use]
     pub fn counts(&self, caller: &Caller, shelf: Option<Shelf>) -> Counts {
         let now = self.now();
-        let count = |whose| {
-            let query = InboxQuery { shelf, whose, channel: None, account: None, after: None, limit: 0 };
-            self.inbox.count(caller.workspace, &caller.grants, query, now)
-        };
+        let count = |whose| self.inbox.count(caller.workspace, &caller.grants, (shelf, whose), now);
         let of_member = |whose: fn(crate::domain::ids::MemberId) -> Whose| {
             caller.member().map_or_else(InboxCount::default, |member| count(whose(member)))
         };

@@ -75,7 +75,7 @@ async fn counts(edge: web::Data<Edge>, asker: Asker, wanted: Query<Counted>) -> 
     asker.needs(Scope::MessagesRead)?;
     let shelf = shelf(wanted.0.state)?.unwrap_or(Shelf::Open);
     let (edge, caller) = (edge.into_inner(), asker.0);
-    // It looks at every line: that is not for a thread that carries actors.
+    // It looks at everybody who holds conversations: that is not for a thread that carries actors.
     let counted = web::block(move || edge.conversations.counts(&caller, Some(shelf))).await;
     let counts = counted
         .map_err(|_| Problem::unavailable("Nothing could be counted now.", std::time::Duration::from_secs(1)))?;
