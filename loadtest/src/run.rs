@@ -92,7 +92,8 @@ async fn on_this_thread(scenario: &Scenario, options: &Options, thresholds: &[Th
     let (addr, admin) = (server.addr, server.token("ADMIN_TOKEN")?.to_owned());
     let data = server.data().to_owned();
     let disk_before = watch::bytes_of(&data);
-    let watched = Rc::new(RefCell::new(Watched::new()));
+    let measured = secs(scenario.warm_up_s)..lasts;
+    let watched = Rc::new(RefCell::new(Watched::new(&measured)));
     let watching = watch::watch(Rc::clone(&tape), Rc::clone(&watched), server.running(), provider.process.pid());
     let server = Rc::new(Mutex::new(server));
     working.push(tokio::task::spawn_local(watching));
@@ -142,7 +143,7 @@ async fn on_this_thread(scenario: &Scenario, options: &Options, thresholds: &[Th
     environment.server_build = build_of(options);
     environment.settings = scenario.server.settings.iter().chain(&options.settings).cloned().collect();
     let disk_bytes = watch::bytes_of(&data).saturating_sub(disk_before);
-    let watched = watched.replace(Watched::new());
+    let watched = watched.replace(Watched::new(&measured));
     let seen = findings::Seen { tape: &tape, evidence: &evidence, died, watched, disk_bytes };
     findings::document(scenario, environment, thresholds, seen)
 }

@@ -10,6 +10,7 @@ pub struct Count {
     name: String,
     unit: String,
     group: String,
+    from: Duration,
     total: u64,
     by_second: Vec<u64>,
     first: Option<Duration>,
@@ -21,7 +22,7 @@ pub struct Counted {
     /// How many in each second, from the first that had any to the last.
     pub series: Series,
     /// `<name>.total`, `<name>.rate_per_s` (over the time from the first to the last, at least a second) and
-    /// `<name>.peak_per_s` (of the fullest second).
+    /// `<name>.peak_per_s` (of the fullest second that is measured as a whole).
     pub figures: [Figure; 3],
 }
 
@@ -31,7 +32,15 @@ impl Count {
     pub fn new(name: impl Into<String>, unit: impl Into<String>) -> Self {
         let name = name.into();
         let (group, unit) = (name.clone(), unit.into());
-        Self { name, unit, group, total: 0, by_second: Vec::new(), first: None, last: Duration::ZERO }
+        let from = Duration::ZERO;
+        Self { name, unit, group, from, total: 0, by_second: Vec::new(), first: None, last: Duration::ZERO }
+    }
+
+    /// What is counted before this is in the series and in no figure.
+    #[must_use]
+    pub const fn measured_from(mut self, since_start: Duration) -> Self {
+        self.from = since_start;
+        self
     }
 
     /// Draws its series together with the others of this group and unit.
@@ -51,12 +60,15 @@ impl Count {
             self.by_second.resize(second + 1, 0);
         }
         self.by_second[second] += n;
+        if since_start < self.from {
+            return;
+        }
         self.total += n;
         self.first = Some(self.first.map_or(since_start, |first| first.min(since_start)));
         self.last = self.last.max(since_start);
     }
 
-    /// How many there are.
+    /// How many there are, since it is measured.
     #[must_use]
     pub const fn total(&self) -> u64 {
         self.total
@@ -67,8 +79,9 @@ impl Count {
     pub fn finish(self) -> Counted {
         let first = self.first.unwrap_or_default();
         let span = self.last.saturating_sub(first).as_secs_f64().max(1.0);
-        let peak = self.by_second.iter().max().copied().unwrap_or_default();
-        let points = self.by_second.iter().enumerate().skip(whole_second(first) as usize);
+        let measured = whole_second(self.from + Duration::from_millis(999)) as usize;
+        let peak = self.by_second.iter().skip(measured).max().copied().unwrap_or_default();
+        let points = self.by_second.iter().enumerate().skip_while(|(_, count)| **count == 0);
         let points = points.map(|(second, count)| (second as f64, *count as f64)).collect();
         let per_second = format!("{}/s", self.unit);
         let figure = |what: &str, value: f64, unit: &str| Figure {
@@ -105,6 +118,18 @@ mod tests {
         assert_eq!(told.series.points.len(), 11);
         assert_eq!(told.series.points[..3], [(2.0, 40.0), (3.0, 0.0), (4.0, 60.0)]);
         assert_eq!((told.series.unit.as_str(), told.series.group.as_str()), ("messages/s", "throughput"));
+    }
+
+    #[test]
+    fn a_warm_up_is_drawn_and_in_no_figure() {
+        let mut count = Count::new("c", "x").measured_from(Duration::from_millis(2_500));
+        for (ms, n) in [(500, 90), (2_400, 80), (2_600, 7), (3_600, 10), (4_600, 3)] {
+            count.add(Duration::from_millis(ms), n);
+        }
+        assert_eq!(count.total(), 20);
+        let told = count.finish();
+        assert_eq!(told.figures.map(|figure| figure.value), [20.0, 10.0, 10.0]);
+        assert_eq!(told.series.points, [(0.0, 90.0), (1.0, 0.0), (2.0, 87.0), (3.0, 10.0), (4.0, 3.0)]);
     }
 
     #[test]

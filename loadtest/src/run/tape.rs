@@ -131,8 +131,10 @@ pub(super) struct Measures {
     pub(super) refused: Count,
 }
 
-impl Default for Measures {
-    fn default() -> Self {
+impl Measures {
+    /// Without a sample; what is counted in the warm-up is in no figure.
+    fn new(warm_up: Duration) -> Self {
+        let count = |name: &str, unit: &str| Count::new(name, unit).measured_from(warm_up);
         Self {
             accept: Timing::new("webhook_accept", "from when a delivery was due to its 200"),
             push: Timing::new("webhook_push", "from when a customer's message was due to each agent who hears of it"),
@@ -143,11 +145,17 @@ impl Default for Measures {
             ready: Timing::new("ready_after_kill", "from the start of a server that had ended to `/readyz`"),
             recovery: Timing::new("recovery", "from the end of a server to the next delivery that is taken"),
             lag: Timing::new("generator_lag", "how late the generator began what was due"),
-            posts: Count::new("webhooks_taken", "deliveries"),
-            items: Count::new("items_taken", "messages"),
-            events: Count::new("events_heard", "events"),
-            refused: Count::new("webhooks_refused", "deliveries"),
+            posts: count("webhooks_taken", "deliveries"),
+            items: count("items_taken", "messages"),
+            events: count("events_heard", "events"),
+            refused: count("webhooks_refused", "deliveries"),
         }
+    }
+}
+
+impl Default for Measures {
+    fn default() -> Self {
+        Self::new(Duration::ZERO)
     }
 }
 
@@ -210,7 +218,7 @@ impl Tape {
             standstills: RefCell::default(),
             started: Notify::new(),
             is_started: Cell::default(),
-            measures: RefCell::default(),
+            measures: RefCell::new(Measures::new(warm_up)),
             marks: RefCell::default(),
             planned: Cell::new(posts),
             begun_count: Cell::default(),

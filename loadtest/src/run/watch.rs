@@ -1,6 +1,7 @@
 //! What the processes use of the machine while a run goes on, looked at each second.
 
 use std::cell::{Cell, RefCell};
+use std::ops::Range;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -27,11 +28,13 @@ pub(super) struct Watched {
 }
 
 impl Watched {
-    pub(super) fn new() -> Self {
-        let percent = |name: &str| Gauge::new(name, "% of a core", "CPU");
+    /// Nothing yet; means are those of the time that is measured.
+    pub(super) fn new(measured: &Range<Duration>) -> Self {
+        let gauge = |name: &str, unit: &str, group: &str| Gauge::new(name, unit, group).measured(measured.clone());
+        let percent = |name: &str| gauge(name, "% of a core", "CPU");
         Self {
             server_cpu: percent("server_cpu"),
-            server_rss: Gauge::new("server_rss", "MiB", "memory"),
+            server_rss: gauge("server_rss", "MiB", "memory"),
             generator_cpu: percent("generator_cpu"),
             provider_cpu: percent("provider_cpu"),
             server_seconds: 0.0,
@@ -154,7 +157,7 @@ mod tests {
             look(15_000, Some((3, 13_950, 0.14))),
         ];
         let tape = Tape::begin(0, Duration::ZERO, Vec::new(), 0);
-        let mut watched = Watched::new();
+        let mut watched = Watched::new(&(Duration::ZERO..Duration::MAX));
         watched.take(&tape, None, &looks[0]);
         for two in looks.windows(2) {
             watched.take(&tape, Some(&two[0]), &two[1]);
