@@ -42,6 +42,7 @@ loadtest: drives a Tidegate server of its own over HTTP and websocket, judges wh
   of a scenario:
   --short                 its short form, of a minute at most
   --rules-alone           of `run`: whether a rule was broken decides, not how fast it was
+  --lasts SECONDS         of traffic, instead of its own: an hour of `soak`
   --seed N                draws other traffic, 0 to 2^63 - 1
   --out FOLDER            where reports are put (target/loadtest/reports)
 
@@ -76,7 +77,7 @@ loadtest: drives a Tidegate server of its own over HTTP and websocket, judges wh
 ";
 
 /// Flags of scenarios alone, and of ratios alone.
-const OF_SCENARIOS: [&str; 4] = ["--short", "--rules-alone", "--seed", "--out"];
+const OF_SCENARIOS: [&str; 5] = ["--short", "--rules-alone", "--lasts", "--seed", "--out"];
 const OF_RATIOS: [&str; 8] =
     ["--rounds", "--seconds", "--connections", "--requests", "--customers", "--sockets", "--conversations", "--events"];
 /// Flags of both.
@@ -135,6 +136,8 @@ pub struct Options {
     pub short: bool,
     /// Whether only a scenario's rules decide.
     pub rules_alone: bool,
+    /// How long a scenario's traffic lasts in seconds, where it is not its own.
+    pub lasts_s: Option<u64>,
     /// The seed of a scenario, where it is not its own.
     pub seed: Option<u64>,
     /// Where a scenario's report is put.
@@ -167,6 +170,7 @@ impl Options {
             json: false,
             short: false,
             rules_alone: false,
+            lasts_s: None,
             seed: None,
             out: target_of(&own).join("loadtest/reports"),
             rounds: None,
@@ -180,13 +184,17 @@ impl Options {
         })
     }
 
-    /// A scenario in the form and with the seed that were asked for.
+    /// A scenario in the form, for as long and with the seed that were asked for.
     ///
     /// # Errors
-    /// See [`scenario::find`].
+    /// See [`scenario::find`]; or what it does at a time is later than it lasts.
     pub fn scenario(&self, name: &str) -> Result<Scenario> {
         let mut scenario = scenario::find(name, self.short)?;
         scenario.seed = self.seed.unwrap_or(scenario.seed);
+        if let Some(seconds) = self.lasts_s {
+            scenario.seconds = seconds as f64;
+            scenario::check(&scenario).with_context(|| format!("`--lasts {seconds}`"))?;
+        }
         Ok(scenario)
     }
 
@@ -222,6 +230,7 @@ impl Options {
                 "--server" => options.server = value.into(),
                 "--folder" => options.folder = value.into(),
                 "--out" => options.out = value.into(),
+                "--lasts" => options.lasts_s = Some(number(flag, value, 1, u64::from(u32::MAX))?),
                 "--seed" => options.seed = Some(number(flag, value, 0, SEED_MAX)?),
                 "--set" => options.settings.push(value.clone()),
                 "--rounds" => options.rounds = Some(number(flag, value, 1, 100)? as usize),
@@ -279,6 +288,19 @@ mod tests {
     }
 
     #[test]
+    fn a_scenario_lasts_as_long_as_is_asked_if_all_of_it_fits() {
+        let asked = |seconds: u64| {
+            let line = ["--lasts".to_owned(), seconds.to_string()];
+            Options::read_for(Command::Scenario, &line).and_then(|options| options.scenario("soak"))
+        };
+        assert!((asked(3_600).unwrap().seconds - 3_600.0).abs() < f64::EPSILON);
+        for (seconds, why) in [(120, "at_s"), (100_000, "`seconds` is 1 to 43200")] {
+            let error = format!("{:#}", asked(seconds).unwrap_err());
+            assert!(error.starts_with(&format!("`--lasts {seconds}`: ")) && error.contains(why), "{error}");
+        }
+    }
+
+    #[test]
     fn each_command_takes_its_own_flags() {
         let read = |command, line: &str| {
             Options::read_for(command, &line.split_whitespace().map(str::to_owned).collect::<Vec<_>>())
@@ -290,6 +312,7 @@ mod tests {
         for (command, line, why) in [
             (Command::Ratio, "--short", "`--short` is for scenarios"),
             (Command::Ratio, "--seed 3", "`--seed` is for scenarios"),
+            (Command::Scenario, "--lasts 0", "`--lasts` is 1 to "),
             (Command::Scenario, "--rounds 3", "`--rounds` is for ratios"),
             (Command::Capacity, "--sockets 3", "`--sockets` is for ratios"),
             (Command::Capacity, "--rules-alone", "thresholds are what it searches with"),
