@@ -7,6 +7,7 @@
 mod arbiters;
 mod database;
 mod demo;
+mod descriptors;
 mod effects;
 mod entries;
 mod lines;

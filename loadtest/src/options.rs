@@ -18,6 +18,9 @@ loadtest: drives a Tidegate server of its own over HTTP and websocket, judges wh
   loadtest run receipts   receipts of a broadcast, 100 a delivery, in percent of a bare handler
   loadtest run sweep      broadcasts of many numbers, in percent of a raw client's sends; then with their receipts
   loadtest run pace       one number at its full rate: what is used of it, how soon a pause holds, how ten share it
+  loadtest run million    a million open conversations: inbox pages, the start after kill -9, cold conversations
+  loadtest run replies    agents' replies while ten numbers send at full rate, over the same without
+  loadtest run freeze     how long a broadcast to a million takes until its audience is frozen
   loadtest run ratios     all of these, one after another
   loadtest run SCENARIO   everybody's roles at once, judged by an oracle: smoke, inbound-burst, webhook-storm,
                           broadcast-sweep, black-friday, agent-monday, reconnect-herd, slow-readers, provider-brownout,
@@ -50,10 +53,10 @@ loadtest: drives a Tidegate server of its own over HTTP and websocket, judges wh
   --rounds N              how often each side is measured, in turn
   --seconds N             the longest a round may take
   --connections N         connections of `webhooks` and `receipts`, and of the raw client of `sweep`
-  --requests N            requests of a round of `webhooks` and `latency`, recipients of one of `sweep` and `receipts`
+  --requests N            requests of a round of `webhooks` and `latency`, recipients of `sweep`, `receipts`, `freeze`
   --customers N           customers who write
   --sockets N             agents' sockets of `fanout` and `memory`, stalled ones of `stalled`
-  --conversations N       conversations of `memory`
+  --conversations N       conversations of `memory` and `million`
   --events N              events of `stalled`
 
   of `listen`:
@@ -239,7 +242,7 @@ impl Options {
                 "--requests" => options.requests = Some(number(flag, value, 1, 1_000_000)? as usize),
                 "--customers" => options.customers = Some(number(flag, value, 1, 1_000_000)?),
                 "--sockets" => options.sockets = Some(number(flag, value, 1, OPEN_MAX as u64)? as usize),
-                "--conversations" => options.conversations = Some(number(flag, value, 1, 90_000)?),
+                "--conversations" => options.conversations = Some(number(flag, value, 1, 1_000_000)?),
                 "--events" => options.events = Some(number(flag, value, 20, 10_000_000)?),
                 _ => bail!("there is no `{flag}`; `loadtest help` lists what there is"),
             }

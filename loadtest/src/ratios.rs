@@ -1,12 +1,15 @@
 //! What can be run.
 
 mod fanout;
+mod freeze;
 mod latency;
 mod memory;
+mod million;
 mod pace;
 mod people;
 mod posting;
 mod receipts;
+mod replies;
 mod stalled;
 mod sweep;
 mod webhooks;
@@ -27,8 +30,9 @@ use crate::server::Server;
 /// How long after the last answer the last event has been pushed, for certain.
 const PUSHED_AFTER: Duration = Duration::from_secs(1);
 
-/// What is measured as a share of what a bare server does.
-pub const NAMES: [&str; 8] = ["webhooks", "latency", "fanout", "memory", "stalled", "receipts", "sweep", "pace"];
+/// What is held against a bare server in the same run, or against a bound.
+pub const NAMES: [&str; 11] =
+    ["webhooks", "latency", "fanout", "memory", "stalled", "million", "receipts", "sweep", "pace", "replies", "freeze"];
 
 /// Runs a scenario and tells what it found.
 ///
@@ -41,6 +45,9 @@ pub async fn run(name: &str, options: &Options) -> Result<Report> {
         "fanout" => Box::pin(fanout::run(options)),
         "memory" => Box::pin(memory::run(options)),
         "stalled" => Box::pin(stalled::run(options)),
+        "million" => Box::pin(million::run(options)),
+        "replies" => Box::pin(replies::run(options)),
+        "freeze" => Box::pin(freeze::run(options)),
         "pace" => Box::pin(pace::run(options)),
         "receipts" => Box::pin(receipts::run(options)),
         "sweep" => Box::pin(sweep::run(options)),

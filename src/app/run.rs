@@ -14,6 +14,7 @@ use crate::providers::sandbox::SandboxHandle;
 use crate::telemetry;
 
 use super::database::{migrate, wait_for_store};
+use super::descriptors;
 use super::sandbox::start_sandbox;
 use super::seed::{Seeded, seed};
 use super::{Parts, Running, StartError, Tokens, start};
@@ -69,6 +70,7 @@ fn say_problems(problems: &[impl std::fmt::Display]) -> u8 {
 
 async fn carry_out(invocation: &Invocation, config: Config, faults: Option<&str>) -> u8 {
     telemetry::start_log(&config.log);
+    descriptors::raise(&config);
     if let Some(Err(error)) = faults.map(broken::order) {
         return say(WRONG, &format!("tidegate: {}: {error}\n", broken::VARIABLE));
     }

@@ -40,7 +40,7 @@ const AUTHORITIES_MAX: usize = 1_024;
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct HttpOptions {
-    /// Connections to one authority; what is needed is rate × latency (1,000/s at 150 ms: 150).
+    /// Connections to one authority; what is needed is rate × latency (ten numbers at 1,000/s and 200 ms: 2,000).
     pub connections_max: usize,
     /// How long an unused connection is kept. Above the provider's own idle time, because a TLS
     /// hand-shake costs as much as 200 calls (`limits.md` §5).
@@ -56,7 +56,7 @@ pub struct HttpOptions {
 impl Default for HttpOptions {
     fn default() -> Self {
         Self {
-            connections_max: 256,
+            connections_max: 2_048,
             idle_max_ms: 600_000,
             connect_deadline_ms: 3_000,
             call_deadline_ms: 10_000,

@@ -104,7 +104,7 @@ pub struct Pair {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Receipts {
-    /// From the answer to `sent`, or to `failed`.
+    /// From when a send came to `sent`, or to `failed`; shorter than the latency, it is there before the answer.
     pub sent_ms: u64,
     /// From `sent` to `delivered`.
     pub delivered_ms: u64,
