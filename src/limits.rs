@@ -1,12 +1,14 @@
 //! Permits of a portfolio's messaging limit, shared by the workspaces that send through it.
 //!
 //! The limit scope counts; here whoever asks for many permits waits its turn. The next turn is the least served
-//! workspace's, and where permits are scarce a turn is short, so that none takes all because it asked first. (Requests have
-//! sizes of their own, and one that is cut in two must not lose its turn's rest: turns by what each has been served share
-//! equally whatever they are, where rounds of equal quanta did not.)
+//! workspace's, and goes as far as an even share of what is free: what is left of the others' shares is theirs though they
+//! do not ask at the moment, because each has a block to send before it asks for the next. Nobody is kept waiting for more
+//! than two blocks of another's, nor for who has not asked for ten seconds. (Requests have sizes of their own, and one that is cut in two must not lose its turn's
+//! rest: turns by what each has been served share equally whatever they are, where rounds of equal quanta did not.)
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use dashmap::DashMap;
 use tokio::sync::oneshot;
@@ -17,8 +19,14 @@ use crate::domain::limit::{LimitAnswer, LimitCommand, LimitScope};
 use crate::domain::time::Timestamp;
 use crate::shards::{CommandError, Shards};
 
-/// Into how many turns an equal share of scarce permits is cut.
-const PARTS: usize = 16;
+/// How long a workspace that asks no more keeps its share. A number at 80/s, the least that is usual, sends a block of 200
+/// in 2.5 s and asks for the next.
+const SHARES_FOR: Duration = Duration::from_secs(10);
+/// How far behind one may be and still catch up: a broadcast has two blocks claimed at most. Who is further behind sends
+/// more slowly than others, and has no due of what they leave.
+const BEHIND_MAX: u64 = 2 * BLOCK_MAX as u64;
+/// When one who had its share, while others have theirs to come, asks again.
+const ASKS_AGAIN: Duration = Duration::from_secs(1);
 
 /// Which of the recipients may be written to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -43,10 +51,19 @@ struct Queue {
 #[derive(Default)]
 struct Waiting {
     asked: BTreeMap<WorkspaceId, VecDeque<Request>>,
-    /// How many permits each workspace has been served, by which the next is chosen.
-    got: BTreeMap<WorkspaceId, u64>,
+    /// Those who ask, or did a moment ago.
+    shares: BTreeMap<WorkspaceId, Share>,
     /// Somebody serves the turns.
     served: bool,
+}
+
+/// A workspace that has a share in what is free.
+#[derive(Clone, Copy)]
+struct Share {
+    /// How many permits it has been served; the least served comes next.
+    got: u64,
+    /// When it asked last.
+    asked_at: Timestamp,
 }
 
 struct Request {
@@ -74,7 +91,7 @@ impl Limits {
     ) -> Result<Granted, CommandError> {
         let (reply, answer) = oneshot::channel();
         let queue = Arc::clone(&self.queues.entry(scope).or_insert_with(|| Arc::new(Queue::new(scope))));
-        let begins = queue.push(workspace, Request { recipients, so_far: Granted::default(), reply });
+        let begins = queue.push(workspace, Request { recipients, so_far: Granted::default(), reply }, self.now());
         if begins {
             let limits = Arc::clone(self);
             tokio::task::spawn_local(async move { limits.serve(&queue).await });
@@ -111,23 +128,23 @@ impl Limits {
     async fn serve(&self, queue: &Queue) {
         loop {
             // What is free is asked only where it must be shared.
-            let sharers = queue.sharers();
-            let portion = if sharers > 1 { self.portion_of(queue.scope, sharers).await } else { BLOCK_MAX as u32 };
-            let Some((workspace, mut request, count)) = queue.next(portion) else { return };
+            let free = if queue.sharers() > 1 { self.free_of(queue.scope).await } else { None };
+            let Some((workspace, mut request, count)) = queue.next(free) else { return };
+            if count == 0 {
+                request.refuse(Some(self.now() + ASKS_AGAIN));
+                continue;
+            }
             let rest = request.recipients.split_off(count.min(request.recipients.len()));
             let asked = std::mem::replace(&mut request.recipients, rest);
             let command = LimitCommand::Reserve { recipients: asked };
             match self.shards.ask::<LimitScope>(queue.scope.0, command).await {
                 Ok(LimitAnswer::Reserved { granted, come_back }) => {
                     request.so_far.granted.extend(granted);
-                    request.so_far.come_back = request.so_far.come_back.max(come_back);
                     if come_back.is_none() && !request.recipients.is_empty() {
                         queue.put_back(workspace, request);
-                        continue;
+                    } else {
+                        request.refuse(come_back);
                     }
-                    let refused = std::iter::repeat_n(false, request.recipients.len());
-                    request.so_far.granted.extend(refused);
-                    let _ = request.reply.send(Ok(request.so_far));
                 }
                 Ok(LimitAnswer::Noted) => drop(request.reply.send(Err(CommandError::unavailable()))),
                 // What an earlier turn of it got counts for 24 hours: never too few.
@@ -136,41 +153,70 @@ impl Limits {
         }
     }
 
-    /// How much a turn takes where several wait.
-    async fn portion_of(&self, scope: LimitScopeId, sharers: usize) -> u32 {
+    /// How many permits are free; none where the scope does not say.
+    async fn free_of(&self, scope: LimitScopeId) -> Option<u64> {
         let rules = self.shards.node().options.rules;
-        let now = self.shards.node().surroundings.clock.now();
+        let now = self.now();
         let free = self.shards.view::<LimitScope, _>(scope.0, move |scope| scope.free(&rules, now)).await;
-        match free {
-            Ok(Some(free)) => portion(free, sharers),
-            Ok(None) | Err(_) => BLOCK_MAX as u32,
-        }
+        free.ok().flatten().map(|free| free as u64)
+    }
+
+    fn now(&self) -> Timestamp {
+        self.shards.node().surroundings.clock.now()
     }
 }
 
-/// How much one turn takes of what is free: a small part of an equal share, so that who comes first has no more at the
-/// end. Plenty is shared in whole blocks.
-fn portion(free: usize, sharers: usize) -> u32 {
-    (free / (sharers.max(1) * PARTS)).clamp(1, BLOCK_MAX) as u32
+impl Request {
+    /// Answers it: those of its recipients who had no turn yet are not granted.
+    fn refuse(mut self, come_back: Option<Timestamp>) {
+        self.so_far.come_back = self.so_far.come_back.max(come_back);
+        self.so_far.granted.extend(std::iter::repeat_n(false, self.recipients.len()));
+        // Who asked may have gone.
+        let _ = self.reply.send(Ok(self.so_far));
+    }
+}
+
+/// Up to where each is served, if all who were served less are served so much that nothing is left. What cannot be divided
+/// goes to whoever comes first.
+fn level(mut got: Vec<u64>, free: u64) -> u64 {
+    got.sort_unstable();
+    let (mut sum, mut level) = (free, 0);
+    for (below, least) in (1..).zip(got) {
+        if below > 1 && level <= least {
+            break;
+        }
+        sum += least;
+        level = sum.div_ceil(below);
+    }
+    level
 }
 
 impl Waiting {
     /// The workspaces that wait, and what each has been served.
-    fn sharers(&self) -> impl Iterator<Item = (u64, WorkspaceId)> + '_ {
+    fn waiting(&self) -> impl Iterator<Item = (u64, WorkspaceId)> + '_ {
         let waits = self.asked.iter().filter(|(_, requests)| !requests.is_empty());
-        waits.map(|(workspace, _)| (self.got.get(workspace).copied().unwrap_or_default(), *workspace))
+        waits.map(|(workspace, _)| (self.shares.get(workspace).map_or(0, |share| share.got), *workspace))
     }
 
-    /// What the least served of those who wait has been served.
-    fn least(&self) -> u64 {
-        self.sharers().map(|(got, _)| got).min().unwrap_or_default()
+    /// Takes their shares from those who have not asked for a while.
+    fn forget(&mut self, now: Timestamp) {
+        let asked = &self.asked;
+        let waits = |workspace: &WorkspaceId| asked.get(workspace).is_some_and(|requests| !requests.is_empty());
+        self.shares.retain(|workspace, share| now <= share.asked_at + SHARES_FOR || waits(workspace));
+        self.asked.retain(|_, requests| !requests.is_empty());
     }
 
-    /// The first request of the least served.
-    fn next(&mut self) -> Option<(WorkspaceId, Request)> {
-        let (_, workspace) = self.sharers().min()?;
-        let request = self.asked.get_mut(&workspace)?.pop_front()?;
-        Some((workspace, request))
+    /// How many may be served to one now. Of what is free each has an even share, counted with what it has been served;
+    /// where nothing is, the scope knows when something will be.
+    fn allowed(&self, got: u64, free: Option<u64>) -> usize {
+        match free {
+            Some(free) if free > 0 && self.shares.len() > 1 => {
+                let behind = got.saturating_sub(BEHIND_MAX);
+                let level = level(self.shares.values().map(|share| share.got.max(behind)).collect(), free);
+                usize::try_from(level.saturating_sub(got)).unwrap_or(BLOCK_MAX).min(BLOCK_MAX)
+            }
+            _ => BLOCK_MAX,
+        }
     }
 }
 
@@ -180,12 +226,15 @@ impl Queue {
     }
 
     /// Queues a request. Answers whether nobody serves yet.
-    fn push(&self, workspace: WorkspaceId, request: Request) -> bool {
+    fn push(&self, workspace: WorkspaceId, request: Request, now: Timestamp) -> bool {
         let mut waiting = self.locked();
-        // Who is new, or was away, has saved up nothing but what it may lack for having been away a moment.
-        let least = waiting.least();
-        let got = waiting.got.entry(workspace).or_insert(least);
-        *got = (*got).max(least.saturating_sub(BLOCK_MAX as u64));
+        waiting.forget(now);
+        let others = waiting.shares.iter().filter(|(other, _)| **other != workspace);
+        // Who is new, or was away, has saved up nothing but what it may lack for having come a moment later.
+        let least = others.map(|(_, share)| share.got).min().unwrap_or_default();
+        let before = waiting.shares.get(&workspace).map_or(0, |share| share.got);
+        let got = before.max(least.saturating_sub(BEHIND_MAX));
+        waiting.shares.insert(workspace, Share { got, asked_at: now });
         waiting.asked.entry(workspace).or_default().push_back(request);
         !std::mem::replace(&mut waiting.served, true)
     }
@@ -194,21 +243,24 @@ impl Queue {
         self.locked().asked.entry(workspace).or_default().push_front(request);
     }
 
-    /// How many workspaces wait.
+    /// How many workspaces have a share.
     fn sharers(&self) -> usize {
-        self.locked().sharers().count()
+        self.locked().shares.len()
     }
 
-    /// The next request and how many of its recipients are served now; none where nobody waits.
-    fn next(&self, portion: u32) -> Option<(WorkspaceId, Request, usize)> {
+    /// The next request, of the least served who waits, and how many of its recipients are served now: none while what is
+    /// free is others' due. None where nobody waits.
+    fn next(&self, free: Option<u64>) -> Option<(WorkspaceId, Request, usize)> {
         let mut waiting = self.locked();
-        let next = waiting.next();
-        let Some((workspace, request)) = next else {
+        let Some((got, workspace)) = waiting.waiting().min() else {
             waiting.served = false;
             return None;
         };
-        let count = request.recipients.len().min(portion as usize);
-        *waiting.got.entry(workspace).or_default() += count as u64;
+        let request = waiting.asked.get_mut(&workspace)?.pop_front()?;
+        let count = request.recipients.len().min(waiting.allowed(got, free));
+        if let Some(share) = waiting.shares.get_mut(&workspace) {
+            share.got += count as u64;
+        }
         Some((workspace, request, count))
     }
 
@@ -218,66 +270,4 @@ impl Queue {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    fn request(count: u32) -> Request {
-        let (reply, _) = oneshot::channel();
-        let recipients = (0..u128::from(count)).map(AddressId).collect();
-        Request { recipients, so_far: Granted::default(), reply }
-    }
-
-    /// Serves turns as [`Limits::serve`] does, from so many free permits; what each workspace got.
-    fn share(queue: &Queue, sharers: u128, mut free: u32) -> BTreeMap<WorkspaceId, u32> {
-        let mut got = BTreeMap::new();
-        while free > 0 {
-            let portion = portion(free as usize, queue.sharers());
-            let Some((workspace, mut request, count)) = queue.next(portion) else { break };
-            let taken = (count as u32).min(free);
-            free -= taken;
-            *got.entry(workspace).or_default() += taken;
-            request.recipients.drain(..count);
-            if request.recipients.is_empty() {
-                // Who got theirs has the next block ready.
-                queue.push(workspace, super::tests::request(BLOCK_MAX as u32));
-            } else {
-                queue.put_back(workspace, request);
-            }
-        }
-        assert!(got.len() as u128 <= sharers);
-        got
-    }
-
-    proptest! {
-        /// Three workspaces on one portfolio: each within 5 % of its due, whatever blocks they ask for.
-        #[test]
-        fn workspaces_share_what_is_free(
-            sharers in 2_u128..5,
-            free in 250_u32..100_000,
-            first in prop::collection::vec(64_u32..=BLOCK_MAX as u32, 5),
-        ) {
-            let queue = Queue::new(LimitScopeId(1));
-            for (workspace, count) in (0..sharers).zip(first) {
-                queue.push(WorkspaceId(workspace), request(count));
-            }
-            let got = share(&queue, sharers, free);
-            let due = f64::from(free) / sharers as f64;
-            for (workspace, taken) in got {
-                prop_assert!((f64::from(taken) / due - 1.0).abs() < 0.05, "{workspace}: {taken} of {due}");
-            }
-        }
-    }
-
-    #[test]
-    fn whoever_waits_alone_is_served_whole() {
-        let queue = Queue::new(LimitScopeId(1));
-        assert!(queue.push(WorkspaceId(1), request(150)));
-        assert!(!queue.push(WorkspaceId(1), request(30)), "somebody serves already");
-        let next = |portion| queue.next(portion).map(|(_, request, count)| (request.recipients.len(), count));
-        assert_eq!(next(200), Some((150, 150)));
-        assert_eq!(next(200), Some((30, 30)));
-        assert_eq!(next(200), None);
-        assert!(queue.push(WorkspaceId(1), request(1)), "nobody serves any more");
-    }
-}
+mod tests;

@@ -3,6 +3,7 @@
 mod a_broadcast_goes_out;
 mod a_broadcast_is_answered;
 mod a_broadcast_meets_trouble;
+mod a_portfolio_is_shared;
 mod a_snapshot_is_restored;
 mod account_events;
 mod accounts_are_connected;
