@@ -61,7 +61,7 @@ pub async fn run(name: &str, options: &Options) -> Result<Report> {
 /// Makes the conversations of customers `from` to `to` before anything is timed.
 async fn meet(server: &Server, deliveries: &Deliveries, from: u64, to: u64) -> Result<()> {
     let prepared = Arc::new(Prepared::first_contacts(deliveries, from, to, 20));
-    let drive = Drive { addr: server.addr, connections: 16, at_most: Duration::from_secs(60), again: false };
+    let drive = Drive { addr: server.addr, connections: 16, at_most: Duration::from_secs(300), again: false };
     let driven = drive.run(&prepared).await.context("making conversations")?;
     if driven.answered < prepared.len() as u64 {
         bail!("only {} of {} deliveries were taken while conversations were made", driven.answered, prepared.len());
