@@ -32,7 +32,7 @@ const PUSHED_AFTER: Duration = Duration::from_secs(1);
 
 /// What is held against a bare server in the same run, or against a bound.
 pub const NAMES: [&str; 11] =
-    ["webhooks", "latency", "fanout", "memory", "stalled", "million", "receipts", "sweep", "pace", "replies", "freeze"];
+    ["webhooks", "latency", "fanout", "memory", "stalled", "receipts", "sweep", "pace", "replies", "freeze", "million"];
 
 /// Runs a scenario and tells what it found.
 ///
