@@ -131,7 +131,7 @@ impl Limits {
             let free = if queue.sharers() > 1 { self.free_of(queue.scope).await } else { None };
             let Some((workspace, mut request, count)) = queue.next(free) else { return };
             if count == 0 {
-                request.refuse(Some(self.now() + ASKS_AGAIN));
+                request.answer(Some(self.now() + ASKS_AGAIN));
                 continue;
             }
             let rest = request.recipients.split_off(count.min(request.recipients.len()));
@@ -143,7 +143,7 @@ impl Limits {
                     if come_back.is_none() && !request.recipients.is_empty() {
                         queue.put_back(workspace, request);
                     } else {
-                        request.refuse(come_back);
+                        request.answer(come_back);
                     }
                 }
                 Ok(LimitAnswer::Noted) => drop(request.reply.send(Err(CommandError::unavailable()))),
@@ -168,7 +168,7 @@ impl Limits {
 
 impl Request {
     /// Answers it: those of its recipients who had no turn yet are not granted.
-    fn refuse(mut self, come_back: Option<Timestamp>) {
+    fn answer(mut self, come_back: Option<Timestamp>) {
         self.so_far.come_back = self.so_far.come_back.max(come_back);
         self.so_far.granted.extend(std::iter::repeat_n(false, self.recipients.len()));
         // Who asked may have gone.
