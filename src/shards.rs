@@ -6,6 +6,7 @@
 //! touches the store.
 
 mod by_id;
+mod cap;
 mod cell;
 mod committer;
 mod deliveries;
@@ -17,12 +18,14 @@ mod feed;
 mod kind;
 mod kinds;
 mod lines;
+mod list_in_order;
 mod list_members;
 mod lists;
 mod news;
 mod node;
 mod overlay;
 mod owner;
+mod peek;
 mod placement;
 mod recipients;
 mod record;
@@ -40,6 +43,7 @@ pub use error::CommandError;
 pub use facts::ThreadPage;
 pub use feed::{FeedPage, FeedTurn};
 pub use kind::{Kind, SummaryRow};
+pub use list_in_order::ListInOrder;
 pub use list_members::{LIST_CHANGES_MAX, member_slice};
 pub use lists::ContactPlace;
 pub use news::{Committed, News, Subscriber};

@@ -30,6 +30,9 @@ use crate::server::Server;
 /// How long after the last answer the last event has been pushed, for certain.
 const PUSHED_AFTER: Duration = Duration::from_secs(1);
 
+/// The longest that one call makes conversations for.
+const MET_WITHIN: Duration = Duration::from_secs(300);
+
 /// What is held against a bare server in the same run, or against a bound.
 pub const NAMES: [&str; 11] =
     ["webhooks", "latency", "fanout", "memory", "stalled", "receipts", "sweep", "pace", "replies", "freeze", "million"];
@@ -61,10 +64,16 @@ pub async fn run(name: &str, options: &Options) -> Result<Report> {
 /// Makes the conversations of customers `from` to `to` before anything is timed.
 async fn meet(server: &Server, deliveries: &Deliveries, from: u64, to: u64) -> Result<()> {
     let prepared = Arc::new(Prepared::first_contacts(deliveries, from, to, 20));
-    let drive = Drive { addr: server.addr, connections: 16, at_most: Duration::from_secs(300), again: false };
+    let drive = Drive { addr: server.addr, connections: 16, at_most: MET_WITHIN, again: false };
     let driven = drive.run(&prepared).await.context("making conversations")?;
-    if driven.answered < prepared.len() as u64 {
-        bail!("only {} of {} deliveries were taken while conversations were made", driven.answered, prepared.len());
+    let all = prepared.len() as u64;
+    if driven.answered < all {
+        let late = all.saturating_sub(driven.answered + driven.refused);
+        bail!(
+            "of {all} deliveries that make conversations {} were taken, {} refused and {late} not begun within {MET_WITHIN:?}",
+            driven.answered,
+            driven.refused
+        );
     }
     // Their events are pushed a little after their answers; who opens a socket now hears none of them.
     tokio::time::sleep(PUSHED_AFTER).await;

@@ -56,7 +56,8 @@ impl Broadcasts {
             if !lines.is_empty() {
                 self.shards.node().expect_broadcasts();
             }
-            let states = self.shards.peek::<Broadcast>(shard, lines.iter().map(|(_, id)| id.0).collect()).await?;
+            let ids: Vec<u128> = lines.iter().map(|(_, id)| id.0).collect();
+            let states = self.shards.peek::<Broadcast>(&ids).await?;
             for ((_, id), state) in lines.iter().zip(states) {
                 if let Some(steered) = Steered::of(&state).filter(|steered| steered.live) {
                     self.begin(*id, workspace, steered);

@@ -33,7 +33,7 @@ impl Broadcasts {
         let message = CompiledMessage::compile(self.message(id).await?, |name| names.key(name).is_some())
             .map_err(|unclear| draft::unclear(&unclear))?;
         let variables = fill::variables(&message, &names);
-        let state = self.shards.peek::<Contact>(self.shards.shard_of(contact.0), vec![contact.0]).await?.pop();
+        let state = self.shards.peek::<Contact>(&[contact.0]).await?.pop();
         let Some(Contact::Person(person)) = state else { return Err(Refusal::NotFound { what: "contact" }.into()) };
         let keys = variables.values().copied().collect();
         let values = fill::values(&self.shards, &keys, &[(contact, *person)]).await?.pop();

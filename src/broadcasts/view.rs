@@ -182,8 +182,7 @@ impl Broadcasts {
         let read = stream::iter(0..audience.chunks).map(|chunk| {
             let (id, totals) = (self.chunk(id, chunk), &totals);
             async move {
-                let shard = self.shards.shard_of(id);
-                for state in self.shards.peek::<Chunk>(shard, vec![id]).await? {
+                for state in self.shards.peek::<Chunk>(&[id]).await? {
                     totals.take(chunk, state.version(), *state.tally());
                 }
                 Ok::<(), CommandError>(())

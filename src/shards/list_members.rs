@@ -15,6 +15,9 @@ use crate::store::{RowKey, ScanRange, Store, Table};
 /// The most contacts that one call puts on a list or takes off.
 pub const LIST_CHANGES_MAX: usize = 1_000;
 
+/// Slices of a list: one for each last byte of an id.
+pub(super) const SLICES: usize = 256;
+
 /// The slice of a list in which a contact is: the last byte of its id, which is chance.
 #[must_use]
 pub const fn member_slice(contact: ContactId) -> u8 {

@@ -8,6 +8,7 @@ mod deliver;
 mod effects;
 mod lag;
 mod open;
+mod peek;
 mod read;
 mod rest;
 mod settle;
@@ -25,6 +26,7 @@ use tokio::task::AbortHandle;
 use self::lag::Lag;
 pub(super) use super::by_id::EntityKey;
 use super::by_id::{ById, KeySet};
+use super::cap::Cap;
 use super::cell::AnySlot;
 use super::committer::{self, Committer, Staged};
 use super::effect_runner::EffectRunner;
@@ -98,6 +100,7 @@ pub(super) struct Owner {
     answered: RefCell<Vec<EffectId>>,
     /// More entities are in memory than may stay.
     crowded: Notify,
+    cap: Cap,
     /// Nothing new is to be taken, also after a reopening.
     draining: Cell<bool>,
     tasks: RefCell<Tasks>,
@@ -113,6 +116,7 @@ struct Tasks {
 
 impl Owner {
     pub(super) fn new(number: u16, node: Arc<Node>, hooks: Hooks) -> Rc<Self> {
+        let cap = Cap::new(node.options.resident_max_per_shard);
         Rc::new(Self {
             number,
             node,
@@ -138,6 +142,7 @@ impl Owner {
             open_effects: RefCell::default(),
             answered: RefCell::default(),
             crowded: Notify::new(),
+            cap,
             draining: Cell::new(false),
             tasks: RefCell::default(),
         })

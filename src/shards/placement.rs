@@ -214,25 +214,6 @@ impl Shards {
     }
 
     /// Whether an arbiter carries the shard.
-    /// The committed states of entities, in the order asked, without waking any: for whoever looks at many. `ids` fall
-    /// to one shard; at most a few hundred at once, so that others on the arbiter have their turn.
-    ///
-    /// # Errors
-    /// The shard or the store did not answer.
-    pub async fn peek<E: Kind>(&self, shard: u16, ids: Vec<u128>) -> Result<Vec<E>, CommandError> {
-        let states = self.on_async(shard, move |owner| async move {
-            let mut states = Vec::with_capacity(ids.len());
-            for id in ids {
-                states.push(owner.peek::<E>(id).await?);
-            }
-            Ok::<_, StoreError>(states)
-        });
-        states.await?.map_err(|error| {
-            tracing::warn!(%error, "failed to read entities");
-            CommandError::unavailable()
-        })
-    }
-
     fn is_placed(&self, shard: u16) -> bool {
         self.doors[usize::from(shard)].get().is_some_and(Mailbox::connected)
     }

@@ -9,6 +9,7 @@ mod effects;
 mod faults;
 mod feed;
 mod list_members;
+mod peek;
 mod planter;
 mod random;
 mod replay;

@@ -73,7 +73,9 @@ impl Owner {
         let mut directory = self.directory.borrow_mut();
         let count = directory.len();
         let resident = directory.entry((E::KIND, id)).or_insert_with(|| {
-            self.count_arrival(count + 1);
+            if self.cap.is_passed_by(count + 1) {
+                self.crowded.notify_one();
+            }
             metrics::counter!("tidegate_activations_total").increment(1);
             Resident::Awake(Box::new(self.activate::<E>(id, Rc::new(EntityCell::new(now)), true)))
         });
@@ -111,15 +113,6 @@ impl Owner {
             cell.set_loaded();
         }
         self.activate::<E>(id, cell, loaded.is_err())
-    }
-
-    /// Wakes the sweep where more are in memory than may stay: at once, then with each further eighth.
-    fn count_arrival(&self, resident: usize) {
-        let max = self.node.options.resident_max_per_shard;
-        let over = resident.saturating_sub(max);
-        if over > 0 && (over - 1).is_multiple_of((max / 8).max(1)) {
-            self.crowded.notify_one();
-        }
     }
 
     fn activate<E: Kind>(self: &Rc<Self>, id: u128, cell: Rc<EntityCell<E>>, fresh: bool) -> Slot<E> {

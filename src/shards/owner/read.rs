@@ -1,9 +1,6 @@
 //! Readings: state rows through the shard, with what is on its way laid over; facts straight from the store.
 
-use super::super::cell::{Slot, read_snapshot};
-use super::super::kind::Kind;
-use super::super::resident::Resident;
-use super::{Owner, entity_key};
+use super::Owner;
 use crate::domain::entity::{Found, Lookup};
 use crate::domain::ids::{ConversationId, MessageId};
 use crate::domain::message::{MessageRef, MessageStatus};
@@ -61,33 +58,6 @@ impl Owner {
                 let (_, statuses) = self.receipts(found.0, found.1.id).await?;
                 Ok(Found::ProviderRef(Some(found), statuses))
             }
-        }
-    }
-
-    /// The committed state of an entity, without waking it: from memory where it is there, else from its row.
-    pub(in super::super) async fn peek<E: Kind>(&self, id: u128) -> Result<E, StoreError> {
-        let unreadable = |error: super::super::record::UnreadableRecord| StoreError::Corrupt {
-            table: Table::Entity.word(),
-            why: error.to_string(),
-        };
-        let here = {
-            let directory = self.directory.borrow();
-            match directory.get(&(E::KIND, id)) {
-                Some(Resident::Asleep { snapshot, .. }) => Some(read_snapshot::<E>(snapshot).map_err(unreadable)?.1),
-                Some(Resident::Awake(slot)) => slot
-                    .as_any()
-                    .downcast_ref::<Slot<E>>()
-                    .filter(|slot| slot.cell.is_loaded())
-                    .map(|slot| slot.cell.with_committed(Clone::clone)),
-                None => None,
-            }
-        };
-        if let Some(state) = here {
-            return Ok(state);
-        }
-        match self.stored_snapshot(&entity_key(E::KIND, id)).await? {
-            Some(bytes) => Ok(read_snapshot::<E>(&bytes).map_err(unreadable)?.1),
-            None => Ok(E::default()),
         }
     }
 

@@ -21,13 +21,15 @@ impl Owner {
     /// Puts entities to rest that are quiet: the actors of those that nobody asked for a while end, those idle too
     /// long leave memory, and the longest unused over the cap.
     pub(in super::super) async fn put_to_rest(&self) {
-        for some in self.tired().chunks(AT_ONCE) {
+        let surplus = self.cap.surplus(self.directory.borrow().len());
+        for some in self.tired(surplus).chunks(AT_ONCE) {
             for (key, used_at, rest) in some {
                 self.rest(*key, *used_at, *rest);
             }
             tokio::task::yield_now().await;
         }
         let census = self.census();
+        self.cap.looked(surplus, census.resident);
         let gauge = |name: &'static str| metrics::gauge!(name, "shard" => self.number.to_string());
         gauge("tidegate_resident_entities").set(census.resident as f64);
         gauge("tidegate_awake_entities").set(census.awake as f64);
@@ -40,28 +42,27 @@ impl Owner {
         Census { resident: directory.len(), awake, open_effects: self.open_effects() }
     }
 
-    /// Who is to rest, how, and when each was last used.
-    fn tired(&self) -> Vec<(EntityKey, Timestamp, Rest)> {
+    /// Who is to rest, how, and when each was last used; so many leave, if so many are quiet.
+    fn tired(&self, surplus: usize) -> Vec<(EntityKey, Timestamp, Rest)> {
         let (now, options) = (self.now(), &self.node.options);
         let (sleep_since, idle_since) = (now - options.sleep_after, now - options.idle);
         let directory = self.directory.borrow();
-        let over = directory.len().saturating_sub(options.resident_max_per_shard);
         let (mut tired, mut sleepy): (Vec<_>, Vec<_>) = (Vec::new(), Vec::new());
         for (key, resident) in directory.iter().filter(|(_, resident)| resident.is_quiet()) {
             let used_at = resident.used_at();
             let sleeps = used_at <= sleep_since && resident.awake().is_some();
             if used_at <= idle_since {
                 tired.push((*key, used_at, Rest::Leave(Retired::Idle)));
-            } else if over > 0 || sleeps {
+            } else if surplus > 0 || sleeps {
                 sleepy.push((used_at, *key, sleeps));
             }
         }
-        let still_over = over.saturating_sub(tired.len());
-        if still_over > 0 {
-            sleepy.sort_unstable();
+        let leave = surplus.saturating_sub(tired.len());
+        if (1..sleepy.len()).contains(&leave) {
+            sleepy.select_nth_unstable(leave);
         }
         for (place, (used_at, key, sleeps)) in sleepy.into_iter().enumerate() {
-            if place < still_over {
+            if place < leave {
                 tired.push((key, used_at, Rest::Leave(Retired::OverCap)));
             } else if sleeps {
                 tired.push((key, used_at, Rest::Sleep));

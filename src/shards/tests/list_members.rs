@@ -77,6 +77,39 @@ async fn a_slice_is_paged_over_whoever_left() {
 }
 
 #[actix::test]
+async fn everybody_comes_in_the_order_of_their_ids() {
+    let rig = Rig::new().await;
+    // A slice of many pages, one of a page and one, some of one, most of none; ids of different slices in between.
+    let long = (0..1_500).map(|number| ContactId(((number * 7) << 8) | 3));
+    let full = (0..257).map(|number| ContactId(((number * 11) << 8) | 255));
+    let few = (0..40).map(|number| ContactId(((number * 300) << 8) | (number * 5)));
+    let mut everybody: Vec<ContactId> = long.chain(full).chain(few).collect();
+    for some in everybody.chunks(LIST_CHANGES_MAX) {
+        rig.shards.set_list_members(LIST, some, true, T0).await.unwrap();
+    }
+    // Pages of which nobody is left.
+    let gone: Vec<ContactId> = (300..900).map(|number| ContactId(((number * 7) << 8) | 3)).collect();
+    rig.shards.set_list_members(LIST, &gone, false, later(1)).await.unwrap();
+    everybody.retain(|contact| !gone.contains(contact));
+    everybody.sort_unstable();
+    everybody.dedup();
+    for limit in [1, 7, 512, 10_000] {
+        let mut members = rig.shards.list_in_order(LIST).await.unwrap();
+        let mut found = Vec::new();
+        loop {
+            let some = members.next(limit).await.unwrap();
+            assert!(some.len() == limit || found.len() + some.len() == everybody.len());
+            if some.is_empty() {
+                break;
+            }
+            found.extend(some);
+        }
+        assert!(found == everybody, "limit {limit}");
+    }
+    assert!(rig.shards.list_in_order(ListId(9)).await.unwrap().next(5).await.unwrap().is_empty());
+}
+
+#[actix::test]
 async fn a_call_is_bounded_and_says_when_nothing_was_kept() {
     let rig = Rig::new().await;
     let contacts: Vec<ContactId> = (0..=LIST_CHANGES_MAX as u128).map(ContactId).collect();
