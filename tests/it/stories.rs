@@ -29,6 +29,7 @@ mod stops_in_order;
 mod the_command;
 mod the_database_goes;
 mod the_database_is_guarded;
+mod the_demo;
 mod the_desk;
 mod the_disk_is_full;
 mod the_feed;
