@@ -5,7 +5,7 @@
 
 mod look;
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use futures_util::future::try_join;
@@ -44,7 +44,7 @@ impl Run {
         message: &CompiledMessage,
         names: &PropertyNames,
     ) -> Result<FrozenAudience, CommandError> {
-        let variables: BTreeMap<_, _> = fill::variables(message, names);
+        let variables = fill::variables(message, names);
         let look = Look::new(self, wanted, message, &variables);
         let freezing = Freezing {
             run: self,

@@ -53,7 +53,7 @@ impl Shards {
 }
 
 impl ListInOrder<'_> {
-    /// The next members, at most so many; none at the end.
+    /// The next members: `limit` of them, 1 or more, but at the end, where there are fewer and then none.
     ///
     /// # Errors
     /// The store did not answer.

@@ -9,7 +9,8 @@ use super::kind::Kind;
 use super::placement::Shards;
 
 impl Shards {
-    /// The committed states of entities, in the order asked. Shards answer side by side.
+    /// The committed states of entities, in the order asked; of one that never was, the state it would begin with. Shards
+    /// answer side by side. All states are in memory at once: ask for some hundreds.
     ///
     /// # Errors
     /// A shard or the store did not answer.
